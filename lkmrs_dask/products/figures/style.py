@@ -1,0 +1,60 @@
+"""What the figures have in common: fonts, ticks, colours, and how a figure becomes files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+__all__ = ["DOUBLE_COLUMN", "STYLE", "save"]
+
+DOUBLE_COLUMN = 7.1
+"""Width of a figure across the page of AAS journals, in inches."""
+
+STYLE: dict[Any, Any] = {
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 10.0,
+    "axes.linewidth": 0.8,
+    "axes.labelsize": 10.0,
+    "xtick.labelsize": 9.0,
+    "ytick.labelsize": 9.0,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "legend.fontsize": 9.0,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # journals refuse Type 3 fonts
+}
+"""Settings for ``matplotlib.rc_context``."""
+
+
+def save(figure: Figure, path: str | os.PathLike) -> list[Path]:
+    """Write a figure as PNG (300 dpi) and PDF, each whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : path
+        Folder and name of the figure; an ending ``.png`` or ``.pdf`` is left away.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The PNG and the PDF.  The same figure gives the same bytes: no dates are written.
+    """
+    base = Path(path)
+    if base.suffix in (".png", ".pdf"):
+        base = base.with_suffix("")
+    base.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        target = base.with_name(f"{base.name}.{kind}")
+        unfinished = target.with_name(target.name + ".tmp")
+        figure.savefig(
+            unfinished, format=kind, dpi=300, metadata=metadata, bbox_inches="tight", pad_inches=0.04
+        )
+        unfinished.replace(target)
+        written.append(target)
+    return written
