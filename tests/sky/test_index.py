@@ -36,7 +36,7 @@ def test_index_is_that_of_hats() -> None:
 
 @pytest.mark.parametrize("turn", [-720.0, -360.0, 360.0])
 def test_index_knows_no_turns(turn: float) -> None:
-    """Adding a turn rounds RA by up to 1e-13 deg, which moves few of 20,000 points to a neighbour 1e-7 deg wide."""
+    """Adding a turn rounds RA by up to 1e-13 deg: few of 20,000 points move to a neighbour 1e-7 deg wide."""
     ra, dec = random_sky(20_000, seed=1)
     turned = ra + turn
     assert np.array_equal(healpix29(turned, dec), compute_spatial_index(turned, dec))
@@ -62,9 +62,10 @@ def test_index_at_ra_zero() -> None:
 
 
 def test_points_on_pixel_borders_go_to_a_pixel_that_touches_them() -> None:
-    """Two libraries may round to different sides there; both pixels then lie within a pixel's size, 0.4 mas."""
+    """Two libraries may round to different sides; both pixels then lie within a pixel's size, 0.4 mas."""
     ra, dec = (
-        g.ravel() for g in np.meshgrid(np.arange(0, 360, 7.5), [-41.8103148957786, -30, 0, 30, 41.8103148957786])
+        g.ravel()
+        for g in np.meshgrid(np.arange(0, 360, 7.5), [-41.8103148957786, -30, 0, 30, 41.8103148957786])
     )
     index, others = healpix29(ra, dec), compute_spatial_index(ra, dec)
     assert (index != others).any(), "the two libraries agree today: make this an equality"
@@ -74,7 +75,8 @@ def test_points_on_pixel_borders_go_to_a_pixel_that_touches_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ra", "dec"), [(0, 90.0001), (0, -90.0003), (0, np.nan), (0, np.inf), (np.nan, 0), (np.inf, 0), (-np.inf, 10)]
+    ("ra", "dec"),
+    [(0, 90.0001), (0, -90.0003), (0, np.nan), (0, np.inf), (np.nan, 0), (np.inf, 0), (-np.inf, 10)],
 )
 def test_index_refuses_what_is_no_position(ra: float, dec: float) -> None:
     with pytest.raises(ValueError, match="finite"):
@@ -89,6 +91,7 @@ def test_index_shapes() -> None:
 
 
 @given(index=st.integers(0, N_INDEX - 1), order=st.integers(0, 29))
+@settings(deadline=None)
 def test_parent_holds_the_index(index: int, order: int) -> None:
     pixel = int(parent(index, order))
     assert pixel == index // 4 ** (29 - order)
@@ -147,7 +150,7 @@ near = st.tuples(st.floats(0, 360), st.floats(-90, 90), st.floats(0, 360), st.fl
 
 
 @given(st.lists(near, min_size=1, max_size=20))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_separation_is_that_of_astropy(points: list[tuple[float, float, float, float]]) -> None:
     """Pairs from a micro-arcsecond to 100 deg apart, anywhere.
 

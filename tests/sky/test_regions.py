@@ -9,7 +9,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from lkmrs_dask.errors import UsageError
@@ -18,7 +18,9 @@ from lkmrs_dask.sky.regions import Cone, Pixels, Polygon, Region, merge_ranges
 
 # Everywhere, and more often where coordinates are singular.
 ras = st.one_of(st.floats(0, 360), st.sampled_from([0.0, 360.0, 1e-9, 359.9999999, 45.0, 90.0]))
-decs = st.one_of(st.floats(-90, 90), st.sampled_from([-90.0, 90.0, 89.999999, -89.999999, 0.0, 41.8103148957786]))
+decs = st.one_of(
+    st.floats(-90, 90), st.sampled_from([-90.0, 90.0, 89.999999, -89.999999, 0.0, 41.8103148957786])
+)
 
 
 def offset(ra: float, dec: float, angle: np.ndarray, arcsec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -31,11 +33,14 @@ def covered(region: Region, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     assert np.all(lo < hi)
     assert np.all(lo[1:] > hi[:-1]), "ranges are sorted, and joined where they touch"
     index = healpix29(ra, dec)
-    return ((index[:, None] >= lo) & (index[:, None] < hi)).any(axis=1)
+    return np.asarray(((index[:, None] >= lo) & (index[:, None] < hi)).any(axis=1))
 
 
 @given(ra=ras, dec=decs, log_radius=st.floats(-2, math.log10(648000)), seed=st.integers(0, 10**6))
-@settings(max_examples=100)
+@example(
+    ra=0.0, dec=0.0, log_radius=5.75, seed=0
+)  # healpy's query_disc misses pixels of discs beyond a hemisphere
+@settings(max_examples=100, deadline=None)
 def test_ranges_of_a_cone_cover_it(ra: float, dec: float, log_radius: float, seed: int) -> None:
     radius = min(10**log_radius, 648000.0)
     cone = Cone(ra, dec, radius)
@@ -49,14 +54,16 @@ def test_ranges_of_a_cone_cover_it(ra: float, dec: float, log_radius: float, see
 
 
 @given(ra=ras, dec=decs, log_radius=st.floats(-2, math.log10(648000)), seed=st.integers(0, 10**6))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_cone_contains_what_astropy_finds_within_the_radius(
     ra: float, dec: float, log_radius: float, seed: int
 ) -> None:
-    """Points whose distance rounds to the radius (1e-9 arcsec, and 1e-8 of it near antipodes) are left out."""
+    """Points whose distance rounds to the radius (1e-9 arcsec, 1e-8 of it near antipodes) are left out."""
     radius = min(10**log_radius, 648000.0)
     rng = np.random.default_rng(seed)
-    factor = np.concatenate([rng.uniform(0, 2, 50), 1 + 10 ** rng.uniform(-6, -1, 20) * rng.choice([-1, 1], 20)])
+    factor = np.concatenate(
+        [rng.uniform(0, 2, 50), 1 + 10 ** rng.uniform(-6, -1, 20) * rng.choice([-1, 1], 20)]
+    )
     points = offset(ra, dec, rng.uniform(0, 360, len(factor)), np.minimum(factor * radius, 647000))
     distance = SkyCoord(ra * u.deg, dec * u.deg).separation(SkyCoord(*points, unit="deg")).arcsec
     sure = np.abs(distance - radius) > 1e-9 + 1e-7 * radius
@@ -92,7 +99,9 @@ def plain_inside(vertices: list[tuple[float, float]], ra: float, dec: float) -> 
 
     def vector(ra: float, dec: float) -> list[Fraction]:
         lon, lat = math.radians(ra), math.radians(dec)
-        return [Fraction(c) for c in (math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat))]
+        return [
+            Fraction(c) for c in (math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat))
+        ]
 
     p = vector(ra, dec)
     corners = [vector(*v) for v in vertices]
@@ -118,11 +127,11 @@ def convex(draw: st.DrawFn) -> tuple[list[tuple[float, float]], float]:
 
 
 @given(shape=convex(), seed=st.integers(0, 10**6), backwards=st.booleans())
-@settings(max_examples=80)
+@settings(max_examples=50, deadline=None)
 def test_polygons(shape: tuple[list[tuple[float, float]], float], seed: int, backwards: bool) -> None:
     """Points inside against exact geometry of the sides, and covered by the ranges.
 
-    Points nearer to a side than 1e-14 rad (2e-9 arcsec, ten times the rounding of coordinates) are left to rounding.
+    Points nearer to a side than 1e-14 rad (2e-9 arcsec, ten times the rounding of coordinates) are left out.
     """
     vertices, radius = shape
     polygon = Polygon(tuple(vertices[::-1] if backwards else vertices))
@@ -138,8 +147,7 @@ def test_polygons(shape: tuple[list[tuple[float, float]], float], seed: int, bac
     assert np.array_equal(found[sure], margin[sure] > 0)
     assert polygon.contains(*np.transpose(vertices)).all(), "its vertices are in it"
     assert covered(polygon, ra, dec)[found].all()
-    lo, hi = polygon.ranges()
-    assert len(lo) < 1500
+    assert len(polygon.ranges()[0]) < 1500
 
 
 def test_polygon_with_vertices_in_line() -> None:
@@ -209,11 +217,13 @@ def test_cones_that_are_none(ra: float, dec: float, radius: float, match: str) -
         Cone(ra, dec, radius)
 
 
-pairs = st.builds(lambda order, at: (order, at % (12 * 4**order)), st.integers(0, 29), st.integers(0, N_INDEX - 1))
+pairs = st.builds(
+    lambda order, at: (order, at % (12 * 4**order)), st.integers(0, 29), st.integers(0, N_INDEX - 1)
+)
 
 
 @given(pixels=st.lists(pairs, max_size=8), seed=st.integers(0, 10**6))
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 def test_pixels_hold_the_points_whose_parents_they_are(pixels: list[tuple[int, int]], seed: int) -> None:
     rng = np.random.default_rng(seed)
     ra, dec = rng.uniform(0, 360, 50), np.degrees(np.arcsin(rng.uniform(-1, 1, 50)))
@@ -245,6 +255,7 @@ def test_pixels_that_are_none(pixels: list) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=12))
+@settings(deadline=None)
 def test_merged_ranges_hold_the_same_numbers(ranges: list[tuple[int, int]]) -> None:
     lo, hi = merge_ranges([a for a, _ in ranges], [a + n for a, n in ranges])
     held = {number for a, n in ranges for number in range(a, a + n)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -35,7 +36,9 @@ def tile_by_recursion(
         ]
 
     base = 4**29
-    return [tile for pixel in range(12) for tile in split(0, pixel, [s for s in stars if s[0] // base == pixel])]
+    return [
+        tile for pixel in range(12) for tile in split(0, pixel, [s for s in stars if s[0] // base == pixel])
+    ]
 
 
 # Indices that crowd at some places, so that tilings get deep.
@@ -53,7 +56,7 @@ orders = st.tuples(st.integers(0, 29), st.integers(0, 29)).map(sorted)
 
 
 @given(stars=stars, max_rows=st.integers(1, 200), max_bytes=st.integers(1, 4000), orders=orders)
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_tiling_is_that_of_recursion(
     stars: list[tuple[int, int, float]], max_rows: int, max_bytes: int, orders: list[int]
 ) -> None:
@@ -67,12 +70,15 @@ def test_tiling_is_that_of_recursion(
 
 
 @given(indices=st.lists(indices, max_size=60), max_rows=st.integers(1, 20))
+@settings(deadline=None)
 def test_without_rows_each_entry_counts_one(indices: list[int], max_rows: int) -> None:
     tiling = adaptive_tiling(np.array(indices, np.int64), max_rows=max_rows)
     assert list(tiling) == tile_by_recursion([(i, 1, 0) for i in indices], max_rows, 1, 0, 29)
     held = Counter(tiling.locate(np.array(indices, np.int64)).tolist())
     for tile, n in held.items():
-        inside = {i for i, at in zip(indices, tiling.locate(np.array(indices, np.int64)), strict=True) if at == tile}
+        inside = {
+            i for i, at in zip(indices, tiling.locate(np.array(indices, np.int64)), strict=True) if at == tile
+        }
         assert n <= max_rows or len(inside) == 1
 
 
@@ -126,7 +132,9 @@ def test_settings_that_make_no_sense(settings: dict, match: str) -> None:
         adaptive_tiling([1], **settings)
 
 
-tiles = st.builds(lambda order, at: (order, at % (12 * 4**order)), st.integers(0, 29), st.integers(0, N_INDEX - 1))
+tiles = st.builds(
+    lambda order, at: (order, at % (12 * 4**order)), st.integers(0, 29), st.integers(0, N_INDEX - 1)
+)
 
 
 def overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
@@ -148,7 +156,7 @@ def without_overlap(tiles: list[tuple[int, int]]) -> list[tuple[int, int]]:
     ranges=st.lists(st.tuples(indices, st.integers(1, 4**27)), max_size=6),
     data=st.data(),
 )
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_look_ups_are_those_of_brute_force(
     tiles: list[tuple[int, int]], points: list[int], ranges: list[tuple[int, int]], data: st.DataObject
 ) -> None:
@@ -167,12 +175,13 @@ def test_look_ups_are_those_of_brute_force(
     for lo, width in sorted(ranges):
         if not ends or lo >= ends[-1][1]:
             ends.append((lo, lo + width))
-    lo, hi = np.array(ends, np.int64).reshape(-1, 2).T
+    starts, stops = np.array(ends, np.int64).reshape(-1, 2).T
     expected = [any(a < bounds[t][1] and b > bounds[t][0] for a, b in ends) for t in tiling]
-    assert tiling.overlapping(lo, hi).tolist() == expected
+    assert tiling.overlapping(starts, stops).tolist() == expected
 
 
 @given(a=tiles, b=tiles)
+@settings(deadline=None)
 def test_overlapping_pixels_are_refused(a: tuple[int, int], b: tuple[int, int]) -> None:
     order, pixel = np.array([a, b]).T
     if overlap(a, b):
@@ -201,7 +210,7 @@ def test_equality_and_hash() -> None:
     assert a != [(1, 0), (0, 3)]
 
 
-def test_a_survey_of_3_500_000_coordinates_is_tiled(record_property: pytest.RecordProperty) -> None:
+def test_a_survey_of_3_500_000_coordinates_is_tiled(record_property: Callable[[str, object], None]) -> None:
     """All counts are right at full size; the time is reported (--junit-xml), as it depends on the machine."""
     rng = np.random.default_rng(4)
     n = 3_500_000

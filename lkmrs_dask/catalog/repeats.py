@@ -1,0 +1,120 @@
+"""Sort the rows of stars, and join rows that name the same spectrum twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lkmrs_dask.catalog.ordering import codes, equal_neighbours, pack, sort_order
+from lkmrs_dask.schema import TableSchema
+
+__all__ = ["RowOrder", "SortedRows", "join_repeats", "row_order", "sort_and_join"]
+
+
+class RowOrder(NamedTuple):
+    """How to sort rows, and which of the sorted rows repeat the spectrum of the row before them."""
+
+    order: NDArray[np.intp]
+    repeat: NDArray[np.bool_]
+
+
+class SortedRows(NamedTuple):
+    """Sorted rows without repeats, the star of each, and the repeated rows that were taken out."""
+
+    table: pa.Table
+    star: NDArray[np.int64]
+    repeats: pa.Table
+
+
+def row_order(
+    column: Callable[[str], pa.ChunkedArray],
+    present: Collection[str],
+    star: NDArray[np.int64],
+    schema: TableSchema,
+) -> RowOrder:
+    """Order of rows by star, the schema's key and its sort columns.
+
+    Parameters
+    ----------
+    column : callable
+        Gives a column by name; asked for the key's, and for the sort columns only if keys are equal.
+    present : collection of str
+        Columns that there are; a missing one counts as null.
+    star : ndarray of int64, shape (rows,)
+        Rank of the star of each row.
+    schema : TableSchema
+        Its `key`, `blank` and `sort` are used.
+    """
+    key = {name: codes(column(name)) for name in schema.key if name in present}
+    for name, by in schema.blank:
+        if name in key and by in key:
+            key[name] = np.where(key[by] == 2, 0, key[name])  # 2 is the code of true
+    words = pack([star - star.min(initial=0), *key.values()])
+    order = sort_order(words, lambda: pack([codes(column(name)) for name in schema.sort if name in present]))
+    repeat = np.zeros(len(order), dtype=bool)
+    if len(order) and schema.key and schema.key[0] in key:
+        named = key[schema.key[0]][order] > 0
+        repeat[1:] = equal_neighbours([word[order] for word in words]) & named[1:]
+    return RowOrder(order, repeat)
+
+
+def sort_and_join(table: pa.Table, star: NDArray[np.int64], schema: TableSchema) -> SortedRows:
+    """Sort rows by star, key and the schema's order, and join rows of one star with equal keys.
+
+    See `row_order` and `join_repeats`.
+    """
+    order, repeat = row_order(table.column, table.column_names, star, schema)
+    kept, repeats = join_repeats(table.take(pa.array(order)), repeat)
+    return SortedRows(kept, star[order][~repeat], repeats)
+
+
+def join_repeats(table: pa.Table, repeat: NDArray[np.bool_]) -> tuple[pa.Table, pa.Table]:
+    """Take out repeated rows, and fill what the row before them lacks from them.
+
+    Of rows with equal keys the first stays, and each null in it becomes the first value among the copies
+    behind it.  So a spectrum listed in a catalogue and read from its FITS file too is one row with the
+    columns of both.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Sorted rows.
+    repeat : ndarray of bool, shape (rows,)
+        Rows that repeat the one before them.
+
+    Returns
+    -------
+    kept, repeats : pyarrow.Table
+    """
+    if not repeat.any():
+        return table, table.schema.empty_table()  # a slice of no rows would keep the whole table alive
+    first = np.flatnonzero(~repeat)
+    group = np.cumsum(~repeat) - 1
+    copies = np.flatnonzero(repeat)
+    kept = table.take(pa.array(first))
+    columns = []
+    for name in table.column_names:
+        column, values = table.column(name), kept.column(name)
+        if values.null_count:
+            usable = copies[pc.is_valid(column.take(pa.array(copies))).to_numpy(zero_copy_only=False)]
+            source = np.full(len(first), -1, dtype=np.int64)
+            source[group[usable][::-1]] = usable[::-1]  # backwards, so that the first copy wins
+            filler = column.take(pa.array(source, mask=source < 0))
+            values = _either(values, filler)
+        columns.append(values)
+    return pa.table(columns, schema=table.schema), table.filter(pa.array(repeat))
+
+
+def _either(values: pa.ChunkedArray, filler: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Values where they are there, else the filler's; unlike pyarrow's coalesce it knows lists."""
+    if not pa.types.is_nested(values.type):
+        return pc.coalesce(values, filler)
+    n = len(values)
+    both = pa.chunked_array([*values.chunks, *filler.chunks], type=values.type)
+    missing = pc.is_null(values).to_numpy(zero_copy_only=False)
+    return both.take(pa.array(np.where(missing, np.arange(n) + n, np.arange(n))))

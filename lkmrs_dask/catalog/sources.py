@@ -1,0 +1,243 @@
+"""Where the rows of a partition come from: files, memory, or a function of another source's rows.
+
+A source is frozen and small: it travels to the worker that reads, and the rows never pass through the client.
+Rows are Arrow tables; Dask and pandas come in only at `Catalog.ddf`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lkmrs_dask.catalog.hats import HatsInfo, data_files
+from lkmrs_dask.errors import CatalogError
+from lkmrs_dask.schema import HEALPIX_COLUMN
+from lkmrs_dask.sky.index import healpix29
+from lkmrs_dask.sky.regions import Region
+
+__all__ = ["HatsFiles", "Mapped", "Memory", "PartitionSource", "RegionRows", "ValueRows"]
+
+Ranges = tuple[np.ndarray, np.ndarray]
+
+
+class PartitionSource(Protocol):
+    """Rows by HEALPix pixel."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns that `read` can give."""
+
+    def read(
+        self, order: int, pixel: int, columns: Sequence[str] | None = None, ranges: Ranges | None = None
+    ) -> pa.Table:
+        """Rows of one pixel.
+
+        Parameters
+        ----------
+        order, pixel : int
+            The partition.
+        columns : sequence of str, optional
+            Columns wanted, in this order; all if not given.
+        ranges : (lo, hi), optional
+            Sorted order-29 index ranges: a source may leave out rows outside of them, where it can do so
+            without reading them.
+        """
+
+
+def _fields(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    return pa.schema([schema.field(name) for name in names])
+
+
+def read_table(files: Sequence[Path], schema: pa.Schema, ranges: Ranges | None = None) -> pa.Table:
+    """Read the columns of `schema` from Parquet files, only the row groups that may touch `ranges`.
+
+    Raises
+    ------
+    CatalogError
+        When a file is missing or broken, lacks a column, or has one of another type.
+    """
+    tables = []
+    for path in files:
+        try:
+            with pq.ParquetFile(path) as file:
+                missing = set(schema.names) - set(file.schema_arrow.names)
+                if missing:
+                    raise CatalogError(
+                        f"{path}: lacks columns that the catalogue has: {', '.join(sorted(missing))}"
+                    )
+                groups = _touching(file, ranges)
+                if groups is None:
+                    table = file.read(schema.names, use_threads=False)
+                else:
+                    table = file.read_row_groups(groups, schema.names, use_threads=False)
+            table = table.select(schema.names)
+            tables.append(table if table.schema.equals(schema, check_metadata=True) else table.cast(schema))
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError) as fault:
+            raise CatalogError(
+                f"{path}: cannot be read as Parquet with the catalogue's columns ({fault})"
+            ) from fault
+    return tables[0] if len(tables) == 1 else pa.concat_tables(tables)
+
+
+def _touching(file: pq.ParquetFile, ranges: Ranges | None) -> list[int] | None:
+    """Row groups whose index statistics touch a range; None for all, also where statistics are missing."""
+    if ranges is None:
+        return None
+    footer = file.metadata
+    names = [footer.schema.column(at).path for at in range(footer.num_columns)]
+    if HEALPIX_COLUMN not in names:
+        return None
+    at = names.index(HEALPIX_COLUMN)
+    lo, hi = ranges
+    wanted = []
+    for number in range(footer.num_row_groups):
+        known = footer.row_group(number).column(at).statistics
+        if known is None or not known.has_min_max:
+            return None
+        first = int(np.searchsorted(hi, known.min, side="right"))
+        if first < len(lo) and lo[first] <= known.max:
+            wanted.append(number)
+    return wanted
+
+
+@dataclass(frozen=True, eq=False)
+class HatsFiles:
+    """Rows of a HATS catalogue on disk.
+
+    ``_healpix_29`` is made from the coordinates where a catalogue has no order-29 index of its own.
+    """
+
+    root: Path
+    info: HatsInfo
+    stored: pa.Schema
+
+    @property
+    def _indexed(self) -> bool:
+        return HEALPIX_COLUMN in self.stored.names
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The stored columns, and the index first where it has to be made."""
+        if self._indexed:
+            return self.stored
+        return pa.schema([pa.field(HEALPIX_COLUMN, pa.int64()), *self.stored])
+
+    def read(
+        self, order: int, pixel: int, columns: Sequence[str] | None = None, ranges: Ranges | None = None
+    ) -> pa.Table:
+        """Rows of one pixel; see `PartitionSource`."""
+        files = data_files(self.root, order, pixel, self.info.suffix)
+        names = self.schema.names if columns is None else list(columns)
+        if self._indexed or HEALPIX_COLUMN not in names:
+            return read_table(files, _fields(self.stored, names), ranges)
+        position = [self.info.ra_column, self.info.dec_column]
+        stored = [name for name in names if name != HEALPIX_COLUMN]
+        table = read_table(files, _fields(self.stored, dict.fromkeys([*stored, *position])))
+        index = healpix29(*(table.column(name).to_numpy() for name in position))
+        return table.append_column(HEALPIX_COLUMN, pa.array(index)).select(names)
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """Rows held in memory, a table a pixel."""
+
+    tables: Mapping[tuple[int, int], pa.Table]
+    schema: pa.Schema
+
+    def read(
+        self, order: int, pixel: int, columns: Sequence[str] | None = None, ranges: Ranges | None = None
+    ) -> pa.Table:
+        """Rows of one pixel; see `PartitionSource`."""
+        table = self.tables[order, pixel]
+        return table if columns is None else table.select(list(columns))
+
+
+@dataclass(frozen=True, eq=False)
+class RegionRows:
+    """Rows of another source that lie in a region."""
+
+    parent: PartitionSource
+    region: Region
+    ra_column: str
+    dec_column: str
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the parent."""
+        return self.parent.schema
+
+    def read(
+        self, order: int, pixel: int, columns: Sequence[str] | None = None, ranges: Ranges | None = None
+    ) -> pa.Table:
+        """Rows of one pixel inside the region; see `PartitionSource`."""
+        names = self.schema.names if columns is None else list(columns)
+        needed = list(dict.fromkeys([*names, self.ra_column, self.dec_column]))
+        table = self.parent.read(order, pixel, needed, self.region.ranges())
+        ra, dec = (table.column(name).to_numpy() for name in (self.ra_column, self.dec_column))
+        return table.filter(pa.array(self.region.contains(ra, dec))).select(names)
+
+
+@dataclass(frozen=True, eq=False)
+class ValueRows:
+    """Rows of another source in which a column has one of some values."""
+
+    parent: PartitionSource
+    column: str
+    values: pa.Array
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the parent."""
+        return self.parent.schema
+
+    def read(
+        self, order: int, pixel: int, columns: Sequence[str] | None = None, ranges: Ranges | None = None
+    ) -> pa.Table:
+        """Rows of one pixel that match; see `PartitionSource`."""
+        names = self.schema.names if columns is None else list(columns)
+        table = self.parent.read(order, pixel, list(dict.fromkeys([*names, self.column])), ranges)
+        return table.filter(pc.is_in(table.column(self.column), self.values)).select(names)
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """A function of the rows of each partition of another source.
+
+    Parameters
+    ----------
+    parent : PartitionSource
+        Where the rows come from.
+    function : callable
+        Takes an Arrow table and gives one of `schema`.
+    schema : pyarrow.Schema
+        Columns of the result.
+    needs : tuple of str or None
+        Columns of the parent that the function uses; None for all.
+    """
+
+    parent: PartitionSource
+    function: Callable[[pa.Table], pa.Table]
+    schema: pa.Schema
+    needs: tuple[str, ...] | None = None
+
+    def read(
+        self, order: int, pixel: int, columns: Sequence[str] | None = None, ranges: Ranges | None = None
+    ) -> pa.Table:
+        """Rows of one pixel; see `PartitionSource`."""
+        table = self.function(self.parent.read(order, pixel, self.needs))
+        if not table.schema.equals(self.schema):
+            try:
+                table = table.select(self.schema.names).cast(self.schema)
+            except (KeyError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as fault:
+                where = f"order {order}, pixel {pixel}"
+                raise CatalogError(
+                    f"the function's result for {where} is not of its schema: {fault}"
+                ) from fault
+        return table if columns is None else table.select(list(columns))

@@ -1,0 +1,253 @@
+"""Job files: which raw files become which catalogues, and with what settings (TOML)."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from lkmrs_dask.errors import UsageError
+from lkmrs_dask.readers.base import Source
+from lkmrs_dask.schema import MEASUREMENTS, SPECTRA
+
+__all__ = ["InputSpec", "Job", "Settings", "expand", "read_job"]
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_CATALOGS = {table.name: table for table in (SPECTRA, MEASUREMENTS)}
+_KINDS = ("table", "mrs_spectra")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Choices that change results, all with their defaults; a job states those that differ.
+
+    Parameters
+    ----------
+    star_radius_arcsec : float
+        Positions without uid this close are one star (fibre diameter 3.3", pointing 0.4").
+    uid_spread_arcsec : float
+        Positions of one uid further apart than this are reported as suspicious.
+    low_snr : float
+        Spectra below it are flagged: too faint for a radial velocity.  Ours.
+    exptime_single, exptime_coadd : float
+        Exposure times (s) for the mid-exposure time where a table states none: one exposure of the
+        time-domain survey, and the usual three of a coadd (section 2).
+    plate_radius_deg : float
+        Radius of a plate's footprint.
+    max_rows, max_mb : int
+        A partition holds at most so many rows and so many MB in memory.
+    """
+
+    star_radius_arcsec: float = 3.0
+    uid_spread_arcsec: float = 60.0
+    low_snr: float = 2.0
+    exptime_single: float = 1200.0
+    exptime_coadd: float = 3600.0
+    plate_radius_deg: float = 2.5
+    max_rows: int = 500_000
+    max_mb: int = 256
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One ``[[input]]`` of a job.
+
+    Parameters
+    ----------
+    catalog : str
+        ``spectra`` or ``measurements``.
+    kind : str
+        ``table`` (CSV, CSV.gz, FITS, Parquet) or ``mrs_spectra`` (FITS spectra).
+    files : tuple of str
+        Patterns under the job's raw folder.
+    options : mapping
+        What else the input states: ``columns``, ``constants``, ``delimiter``, ``plans``, ``flux``, ...
+    optional : bool
+        Whether the job goes on where no file matches.
+    """
+
+    catalog: str
+    kind: str
+    files: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    optional: bool = False
+
+    def source(self, raw: Path, settings: Settings) -> Source:
+        """Make the reader of this input."""
+        if self.kind == "mrs_spectra":
+            from lkmrs_dask.readers.lamost_spectra import SpectraSource
+
+            return SpectraSource(
+                patterns=self.files,
+                root=raw,
+                plans=tuple(self.options.get("plans", ())),
+                flux=bool(self.options.get("flux", True)),
+                low_snr=settings.low_snr,
+            )
+        from lkmrs_dask.readers.lamost_tables import TableSource
+
+        return TableSource.from_settings(
+            _CATALOGS[self.catalog],
+            self.files,
+            raw,
+            exptime_single=settings.exptime_single,
+            exptime_coadd=settings.exptime_coadd,
+            low_snr=settings.low_snr,
+            **self.options,
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job file, read and checked.
+
+    Parameters
+    ----------
+    name, title : str
+        Short name, and one line about it.
+    raw : Path
+        Folder of the raw files.
+    inputs : tuple of InputSpec
+        In the order of the file.
+    settings : Settings
+        With the job's own values.
+    path : Path or None
+        The file.
+    """
+
+    name: str
+    title: str
+    raw: Path
+    inputs: tuple[InputSpec, ...]
+    settings: Settings
+    path: Path | None = None
+
+    def sources(self) -> list[tuple[InputSpec, Source]]:
+        """Make the readers; inputs marked optional without a file are left out.
+
+        Raises
+        ------
+        UsageError
+            When the raw folder is missing, or an input that is not optional has no file.
+        """
+        if not self.raw.is_dir():
+            raise UsageError(f"raw folder {self.raw} is not there (job {self.name}); give another with --raw")
+        result = []
+        for spec in self.inputs:
+            source = spec.source(self.raw, self.settings)
+            if spec.optional and not any(list(self.raw.glob(pattern)) for pattern in spec.files):
+                continue
+            source.files()
+            result.append((spec, source))
+        if not result:
+            raise UsageError(f"job {self.name} has no input with files under {self.raw}")
+        return result
+
+
+def expand(text: str, where: str = "") -> str:
+    """Replace ``${NAME}`` and ``${NAME:-default}`` by environment variables.
+
+    Raises
+    ------
+    UsageError
+        When a variable without default is not set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match[1], match[2]
+        found = os.environ.get(name) or default
+        if found is None:
+            raise UsageError(f"{where}: the environment variable {name} is not set and has no default")
+        return found
+
+    return _VARIABLE.sub(value, text)
+
+
+def read_job(path: str | Path, raw: str | Path | None = None) -> Job:
+    """Read a job file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The TOML file.
+    raw : str or Path, optional
+        Raw folder in place of the job's.  Relative ones start at the current folder.
+
+    Raises
+    ------
+    UsageError
+        When the file is missing or wrong; the message names the entry.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            content = tomllib.load(stream)
+    except FileNotFoundError as fault:
+        raise UsageError(f"no job file {path}; the project's own are in jobs/") from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError, PermissionError) as fault:
+        raise UsageError(f"job file {path}: {fault}") from fault
+    _known(content, ("job", "settings", "input"), path, "the file")
+    head = content.get("job", {})
+    _known(head, ("name", "title", "raw"), path, "[job]")
+    folder = raw if raw is not None else head.get("raw")
+    if folder is None:
+        raise UsageError(f"job file {path}: [job] raw is missing; state it or give --raw")
+    return Job(
+        name=str(head.get("name", path.stem)),
+        title=str(head.get("title", "")),
+        raw=Path(expand(str(folder), str(path))).expanduser(),
+        inputs=tuple(_input(entry, number, path) for number, entry in enumerate(content.get("input", []), 1)),
+        settings=_settings(content.get("settings", {}), path),
+        path=path,
+    )
+
+
+def _settings(values: Mapping[str, Any], path: Path) -> Settings:
+    known = {item.name: item for item in fields(Settings)}
+    _known(values, tuple(known), path, "[settings]")
+    checked = {}
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+            raise UsageError(f"job file {path}: [settings] {name} must be a positive number, got {value!r}")
+        whole = isinstance(known[name].default, int)
+        if whole and value != int(value):
+            raise UsageError(f"job file {path}: [settings] {name} must be a whole number, got {value!r}")
+        checked[name] = int(value) if whole else float(value)
+    return Settings(**checked)
+
+
+_OPTIONS = {
+    "table": ("columns", "constants", "delimiter", "plans", "only_mapped"),
+    "mrs_spectra": ("plans", "flux"),
+}
+
+
+def _input(entry: Mapping[str, Any], number: int, path: Path) -> InputSpec:
+    where = f"[[input]] number {number}"
+    kind = entry.get("kind", "table")
+    if kind not in _KINDS:
+        raise UsageError(f"job file {path}: {where}: kind {kind!r} is none of {', '.join(_KINDS)}")
+    _known(entry, ("catalog", "kind", "files", "optional", *_OPTIONS[kind]), path, where)
+    catalog = entry.get("catalog", "spectra" if kind == "mrs_spectra" else None)
+    if catalog not in _CATALOGS:
+        raise UsageError(f"job file {path}: {where}: catalog {catalog!r} is none of {', '.join(_CATALOGS)}")
+    patterns = entry.get("files")
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
+        raise UsageError(f"job file {path}: {where}: files must be a pattern or a list of patterns")
+    options = {name: entry[name] for name in _OPTIONS[kind] if name in entry}
+    return InputSpec(catalog, kind, tuple(patterns), options, bool(entry.get("optional", False)))
+
+
+def _known(entry: Mapping[str, Any], names: tuple[str, ...], path: Path, where: str) -> None:
+    if not isinstance(entry, Mapping):
+        raise UsageError(f"job file {path}: {where} must be a table of settings")
+    unknown = sorted(set(entry) - set(names))
+    if unknown:
+        raise UsageError(
+            f"job file {path}: {where} knows no {', '.join(unknown)}; it knows {', '.join(names)}"
+        )

@@ -1,0 +1,62 @@
+"""A survey folder: where its catalogues, products and reports lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lkmrs_dask.errors import UsageError
+
+__all__ = ["CATALOGS", "Survey"]
+
+CATALOGS = ("spectra", "measurements", "stars", "targets")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Paths of a survey folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    """
+
+    root: Path
+
+    @property
+    def products(self) -> Path:
+        """Tables and figures."""
+        return self.root / "products"
+
+    @property
+    def set_aside(self) -> Path:
+        """Rows and files that were not used, with reasons."""
+        return self.root / "set_aside"
+
+    @property
+    def summary(self) -> Path:
+        """Counts by name."""
+        return self.root / "summary.json"
+
+    @property
+    def work(self) -> Path:
+        """Scratch space of a run, gone when it ends well."""
+        return self.root / ".work"
+
+    def catalog(self, name: str) -> Path:
+        """Folder of a catalogue."""
+        return self.root / name
+
+    def catalogs(self) -> dict[str, Path]:
+        """Catalogues that are there, by name."""
+        return {
+            name: self.catalog(name)
+            for name in CATALOGS
+            if (self.catalog(name) / "hats.properties").is_file()
+        }
+
+    def check(self) -> None:
+        """Raise UsageError when the folder holds no survey."""
+        if not self.catalogs():
+            raise UsageError(f"{self.root} holds no catalogue of a survey; make one with `lkmrs run`")

@@ -1,0 +1,139 @@
+"""One row per star from its measurements: the star catalogue of Table 2."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lkmrs_dask.errors import CatalogError
+from lkmrs_dask.schema import HEALPIX_COLUMN, PARAMETERS, STARS
+from lkmrs_dask.stars.means import VSINI_LIMIT, squared_weight, weighted_mean_sorted
+
+__all__ = ["STAR_COLUMNS", "first_rows", "measurement_columns", "star_table", "stars_together"]
+
+_IDENTITY = (HEALPIX_COLUMN, "star_id", "ra", "dec")
+
+STAR_COLUMNS = tuple(name for name in STARS.names if name not in ("field", "label"))
+"""Columns that come from the measurements alone."""
+
+
+def measurement_columns(present: list[str]) -> tuple[str, ...]:
+    """Those columns of a catalogue of measurements that `star_table` reads."""
+    wanted = (*_IDENTITY, "uid", "gaia_source_id", "snr", *PARAMETERS)
+    return tuple(name for name in wanted if name in present)
+
+
+def _star_codes(table: pa.Table) -> NDArray[np.int32]:
+    """Stars as numbers 0, 1, ... in the order in which they first appear."""
+    star = table.column("star_id")
+    if star.null_count:
+        raise CatalogError(f"{star.null_count} rows have no star_id; drop them or find their stars first")
+    return pc.dictionary_encode(star.combine_chunks()).indices.to_numpy()
+
+
+def stars_together(table: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
+    """Bring the rows of each star together, which in catalogues built here they are.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Rows with a column ``star_id``, in any order.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        Stars in the order of their first rows, the rows of each in their order.
+    first : ndarray of int64, shape (stars,)
+        First row of each star.
+
+    Raises
+    ------
+    CatalogError
+        When a row has no star.
+    """
+    code = _star_codes(table)
+    if np.any(code[1:] < code[:-1]):
+        order = np.argsort(code, kind="stable")
+        table, code = table.take(order), code[order]
+    return table, np.flatnonzero(np.diff(code, prepend=-1))
+
+
+def first_rows(table: pa.Table) -> NDArray[np.int64]:
+    """First row of each star in rows that have each star's together.
+
+    Raises
+    ------
+    CatalogError
+        When they do not.
+    """
+    code = _star_codes(table)
+    if np.any(code[1:] < code[:-1]):
+        raise CatalogError("rows of a star are apart: bring them together with stars_together")
+    return np.flatnonzero(np.diff(code, prepend=-1))
+
+
+def star_table(measurements: pa.Table) -> pa.Table:
+    """Weighted means, errors and counts of each star with at least one parameter.
+
+    Parameters
+    ----------
+    measurements : pyarrow.Table
+        All rows of some stars, with the columns of `measurement_columns`; a parameter that is missing
+        altogether counts as null.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns `STAR_COLUMNS`, stars in the order of their first rows.  Where the rows of a star differ in
+        position, the star has that of the first.
+
+    Raises
+    ------
+    CatalogError
+        When a row has no star.
+    """
+    measurements, first = stars_together(measurements)
+    columns: dict[str, pa.Array] = {
+        name: measurements.column(name).take(pa.array(first)) for name in _IDENTITY
+    }
+    columns["uid"] = _first_known(measurements, "uid", first)
+    columns["gaia_source_id"] = _first_known(measurements, "gaia_source_id", first)
+    weight = squared_weight(_floats(measurements, "snr"))
+    any_used = np.zeros(len(measurements), dtype=bool)
+    for name in PARAMETERS:
+        values = _floats(measurements, name)
+        any_used |= np.isfinite(values)
+        result = weighted_mean_sorted(values, weight, first) if len(first) else None
+        mean, error, n = result if result is not None else (np.empty(0), np.empty(0), np.empty(0, np.int64))
+        columns[name] = pa.array(mean, mask=np.isnan(mean))
+        columns[f"{name}_err"] = pa.array(error, mask=np.isnan(error))
+        columns[f"n_{name}"] = pa.array(n.astype(np.int32))
+    times = np.add.reduceat(any_used, first, dtype=np.int32) if len(first) else np.empty(0, np.int32)
+    columns["times"] = pa.array(times)
+    columns["vsini_upper_limit"] = pc.less(columns["vsini"], VSINI_LIMIT)
+    schema = STARS.arrow(STAR_COLUMNS)
+    table = pa.table([columns[field.name].cast(field.type) for field in schema], schema=schema)
+    return table.filter(pa.array(times > 0))
+
+
+def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
+    """Return a column as floats, NaN where it is null or missing."""
+    if name not in table.column_names:
+        return np.full(len(table), np.nan)
+    return table.column(name).cast(pa.float64()).to_numpy()  # which makes nulls NaN
+
+
+def _first_known(table: pa.Table, name: str, first: NDArray[np.int64]) -> pa.Array:
+    """First value that is not null of each star."""
+    kind = STARS[name].arrow_type
+    if name not in table.column_names:
+        return pa.nulls(len(first), kind)
+    values = table.column(name)
+    if values.null_count == 0:
+        return values.take(pa.array(first))
+    valid = pc.is_valid(values).to_numpy(zero_copy_only=False)
+    nowhere = len(table)
+    at = np.minimum.reduceat(np.where(valid, np.arange(nowhere), nowhere), first) if len(first) else first
+    return values.take(pa.array(at, mask=at == nowhere))
