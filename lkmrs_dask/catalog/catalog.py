@@ -357,7 +357,8 @@ class Catalog:
             raise CatalogError(f"a catalogue needs its coordinates: select {', '.join(sorted(missing))} too")
         known = self.source.schema
         schema = pa.schema([known.field(n) for n in names])
-        sort = self.info.properties.get("hats_cols_sort")
+        sort = self.info.properties.get("hats_cols_sort", "")
+        kept = sort and set(sort.split()) <= set(names)
         with new_folder(target) as folder:
             task = _WritePartition(self.source, names, folder)
             receipts = run_tasks(task, self.pixels, executor, progress)
@@ -371,6 +372,6 @@ class Catalog:
                 kind=self.info.kind,
                 ra_column=self.info.ra_column,
                 dec_column=self.info.dec_column,
-                properties={"hats_cols_sort": sort} if sort else None,
+                properties={"hats_cols_sort": sort} if kept else None,
             )
         return open_catalog(target)

@@ -47,8 +47,8 @@ def healpix29(ra: ArrayLike, dec: ArrayLike) -> NDArray[np.int64]:
 
     Notes
     -----
-    Rounding decides where a point lies that is exactly on the border of two pixels; other HEALPix libraries may
-    then name the other one.  Everywhere else they agree.
+    Rounding decides where a point lies that is exactly on the border of two pixels; other HEALPix libraries
+    may then name the other one.  Everywhere else they agree.
     """
     ra = np.asarray(ra, dtype=np.float64)
     dec = np.asarray(dec, dtype=np.float64)
@@ -119,7 +119,5 @@ def separation_arcsec(
     """
     lon1, lat1 = np.radians(np.asarray(ra1, np.float64)), np.radians(np.asarray(dec1, np.float64))
     lon2, lat2 = np.radians(np.asarray(ra2, np.float64)), np.radians(np.asarray(dec2, np.float64))
-    half = (
-        np.sin((lat2 - lat1) / 2) ** 2 + np.cos(lat1) * np.cos(lat2) * np.sin((lon2 - lon1) / 2) ** 2
-    )
+    half = np.sin((lat2 - lat1) / 2) ** 2 + np.cos(lat1) * np.cos(lat2) * np.sin((lon2 - lon1) / 2) ** 2
     return np.degrees(2 * np.arcsin(np.sqrt(np.clip(half, 0.0, 1.0)))) * 3600.0

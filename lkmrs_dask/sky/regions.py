@@ -52,7 +52,7 @@ def _cover(pixels: NDArray, order: int) -> Ranges:
 
 
 def _disc(centre: NDArray[np.float64], radius: float, order: int) -> NDArray[np.int64]:
-    """Pixels that may touch a disc (radians): those with centres no further outside of it than a pixel reaches."""
+    """Pixels that may touch a disc (radians): their centres are no further outside than a pixel reaches."""
     reach = radius + 1.001 * healpy.max_pixrad(1 << order)
     if order > 4:
         return healpy.query_disc(1 << order, centre, reach, nest=True)
@@ -118,7 +118,7 @@ class Polygon:
             raise UsageError("the polygon has no area, or is a whole hemisphere")
 
     def _corners(self) -> NDArray[np.float64]:
-        """Unit vectors of the vertices, the inside on the left of each side."""
+        """Return unit vectors of the vertices, the inside on the left of each side."""
         corners = unit_vectors(*np.transpose(self.vertices))
         sides = np.roll(corners, -1, axis=0) - corners
         turn = np.sum(np.cross(corners, sides) * (corners.mean(axis=0) - corners))
@@ -129,7 +129,7 @@ class Polygon:
         corners = self._corners()
         inside = np.ones(points.shape[:-1], dtype=bool)
         for corner, following in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-            # Differences keep what products of nearby unit vectors would lose: polygons may be arcseconds wide.
+            # Differences keep the digits that products of nearby unit vectors lose: sides may be arcseconds.
             side, off = following - corner, points - corner
             slack = 1e-15 * (np.linalg.norm(off, axis=-1) + np.linalg.norm(side))
             inside &= off @ np.cross(corner, side) >= -slack

@@ -1,4 +1,4 @@
-"""Adaptive tiling: split HEALPix pixels until each holds at most so many rows and bytes, never splitting a star."""
+"""Adaptive tiling: split HEALPix pixels until each holds at most so many rows and bytes; stars stay whole."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def adaptive_tiling(
 
 
 def _cumulative(values: ArrayLike | None, order: NDArray[np.int64] | None, n: int) -> NDArray:
-    """Sums of the first 0, 1, ... n values, in the given order."""
+    """Sum the first 0, 1, ... n values, in the given order."""
     if values is None:
         return np.arange(n + 1)
     values = np.asarray(values)

@@ -102,9 +102,10 @@ def test_absent_keyword() -> None:
     assert ("OTHER" in header, "KEY" in header) == (False, True)
 
 
-# Printable text; the standard does not tell trailing blanks, and CONTINUE cards join at an ampersand.
+# Printable text; the standard does not tell trailing blanks, CONTINUE cards join at an ampersand, and astropy
+# takes a slash behind a doubled quote for the comment's.
 TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=300).filter(
-    lambda text: text == text.rstrip() and "&" not in text
+    lambda text: text == text.rstrip() and "&" not in text and not ("'" in text and "/" in text)
 )
 
 
