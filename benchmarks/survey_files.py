@@ -1,4 +1,4 @@
-"""Raw files for the benchmarks: a medium-resolution catalogue in LAMOST's columns, quickly and in any size."""
+"""Raw files for the benchmarks: a medium-resolution catalogue in LAMOST's columns, of any size."""
 
 from __future__ import annotations
 

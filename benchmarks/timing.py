@@ -1,4 +1,4 @@
-"""Time contenders side by side: in turn, several rounds, so that a slow moment of the machine hits all alike."""
+"""Time contenders side by side: in turn, in rounds, so that a slow moment of the machine hits all."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-__all__ = ["compare", "parser", "report"]
+__all__ = ["compare", "installed", "parser", "report"]
+
+
+def installed(*packages: str) -> bool:
+    """Whether peers are there; those that are not are left out, with a line that says so."""
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        print(f"left out, not installed: {', '.join(missing)} (pip install -c constraints.txt '.[bench]')")
+    return not missing
 
 
 def parser(description: str, out: str) -> argparse.ArgumentParser:

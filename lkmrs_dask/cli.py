@@ -143,6 +143,23 @@ def status(survey: Path, as_json: bool) -> None:
         click.echo(line)
 
 
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("name", required=False)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def bench(name: str | None, options: tuple[str, ...]) -> None:
+    """Run one benchmark of the checkout's folder benchmarks/, or list them.
+
+    OPTIONS are the benchmark's own: --scale, --rounds, --json, --folder.
+    """
+    from lkmrs_dask.pipeline.benchmarks import list_benchmarks, run_benchmark
+
+    if name is None:
+        for known, line in list_benchmarks().items():
+            click.echo(f"{known:<14} {line}")
+        return
+    sys.exit(run_benchmark(name, options))
+
+
 @main.command()
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder."
