@@ -1,0 +1,1 @@
+"""A survey with known truth, written in the real file formats."""

@@ -1,0 +1,146 @@
+"""Errors by Table 3 and S/N by magnitude."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from lkmrs_dask.synthetic.counters import Draws
+from lkmrs_dask.synthetic.measure import measure_parameters, measure_velocities
+from lkmrs_dask.synthetic.noise import ERROR_LAW, error
+from lkmrs_dask.synthetic.observe import Observation, observe, spectrum_items
+from lkmrs_dask.synthetic.plan import OTHER_PLAN, PLANS, schedule
+from lkmrs_dask.synthetic.population import Stars, make_stars
+from lkmrs_dask.synthetic.targets import choose_targets
+
+# The paper's Table 3: a, b, c, and errors at S/N 10, 20 and 50 with half a unit of their last digit.
+TABLE_3 = {
+    "teff": (1593, -1.16, 9.5, (120, 59, 27), 0.7),
+    "logg": (2.32, -1.15, 0.02, (0.18, 0.09, 0.04), 0.007),
+    "feh": (1.42, -1.07, 0.01, (0.13, 0.06, 0.03), 0.0085),
+    "alpha_m": (0.56, -0.92, 0.01, (0.08, 0.05, 0.03), 0.006),
+    "rv": (139.51, -2.08, 0.71, (1.9, 0.99, 0.75), 0.06),
+    "vsini": (41.52, -0.02, -36.0, (4.0, 3.5, 2.9), 0.55),
+}
+
+
+@pytest.fixture(scope="module")
+def seen() -> list[Observation]:
+    draws, n = Draws(4), 6000
+    stars = make_stars(draws, np.arange(n), np.arange(n) % len(PLANS), PLANS)
+    targets = {plan.planid: choose_targets(stars, PLANS, k, draws) for k, plan in enumerate(PLANS)}
+    visits = [visit for visit in schedule((*PLANS, OTHER_PLAN), draws) if visit.plan != OTHER_PLAN]
+    return [observe(visit, stars, targets[visit.plan.planid], draws) for visit in visits]
+
+
+@pytest.mark.parametrize("name", TABLE_3)
+def test_law_of_table_3(name: str) -> None:
+    *law, printed, tolerance = TABLE_3[name]
+    assert ERROR_LAW[name] == tuple(law)
+    # The printed errors are made from unrounded coefficients; that of v sin i differs by half a km/s.
+    assert error(name, [10, 20, 50]) == pytest.approx(printed, abs=tolerance)
+    assert np.isfinite(error(name, [0.0, 5.0])).all()
+    assert error(name, 400.0) > 0
+
+
+@pytest.mark.parametrize("name", ["teff", "logg", "feh", "alpha_m", "vsini", "rv"])
+def test_noise_follows_the_law(seen: list[Observation], name: str) -> None:
+    snr, deviation = [], []
+    for one in seen:
+        target, measured = measure_parameters(one, Draws(4))
+        star = one.targets.star[target]
+        if name == "rv":
+            value, truth = measure_velocities(one, Draws(4))["rv_br1"][target, -1], one.rv[target, -1]
+        else:
+            value, truth = measured[name], getattr(one.stars, name)[star]
+        # Slow rotators are cut at 1 km/s, which makes their noise smaller: 5 sigma away from it.
+        known = np.isfinite(value) & ((truth > 21) | (name != "vsini"))
+        snr.append(one.snr[target, -1, 0][known])
+        deviation.append((value - truth)[known])
+    x, delta = np.concatenate(snr), np.concatenate(deviation)
+    a, b, c = TABLE_3[name][:3]
+    edges = [10, 13, 17, 25, 40, 70, 400]
+    for low, high in pairwise(edges):
+        inside = (x >= low) & (x < high)
+        n = inside.sum()
+        assert n > 100
+        # Within a bin the law varies: compare standardised deviations; a standard deviation of n normal
+        # numbers has an error of 1 / sqrt(2 n), a mean one of 1 / sqrt(n).
+        scaled = delta[inside] / (a * x[inside] ** b + c)
+        assert abs(scaled.std() - 1) < 4 / np.sqrt(2 * n)
+        assert abs(scaled.mean()) < 4 / np.sqrt(n)
+
+
+def test_snr_falls_with_magnitude_and_coadds_add_up(seen: list[Observation]) -> None:
+    for one in seen[:10]:
+        single, coadd = one.snr[:, :-1], one.snr[:, -1]
+        # Two decimals each: their squares' rounding is 0.005 * sqrt(2 n) at most.
+        assert np.abs(coadd - np.sqrt((single**2).sum(axis=1))).max() < 0.03
+        assert np.array_equal(np.round(one.snr, 2), one.snr)
+        g = one.stars.g[one.targets.star]
+        assert np.median(coadd[g < 11, 0]) > 3 * np.median(coadd[g > 14, 0])
+    blue = np.concatenate([one.snr[:, :-1, 0].ravel() / one.visit.weather for one in seen])
+    g = np.concatenate([np.repeat(one.stars.g[one.targets.star], one.n_exposures) for one in seen])
+    # By definition 100 at G = 9, and a slope of -0.236 a magnitude; scatter 0.18 in the logarithm.
+    slope, zero = np.polyfit(g[blue > 0.5], np.log10(blue[blue > 0.5]), 1)
+    assert slope == pytest.approx(-0.236, abs=0.01)
+    assert zero + 9 * slope == pytest.approx(2.0, abs=0.05)
+
+
+def test_which_spectra_have_parameters(seen: list[Observation]) -> None:
+    given = {"vsini": 0, "alpha_m": 0, "teff": 0, "rv": 0}
+    for one in seen:
+        target, measured = measure_parameters(one, Draws(4))
+        teff = one.stars.teff[one.targets.star[target]]
+        assert one.snr[target, -1, 0].min(initial=99) >= 10
+        assert teff.max(initial=0) < 8500
+        rotation = np.isfinite(measured["vsini"])
+        assert np.array_equal(rotation, np.isfinite(measured["vsini_err"]))
+        assert np.all((teff[rotation] > 5000) & (teff[rotation] < 8500))
+        assert measured["vsini"][rotation].min(initial=1) >= 1
+        for name in ("teff", "logg", "feh", "teff_cnn", "c_fe", "cu_fe"):
+            assert np.isfinite(measured[name]).all()
+        for name in given:
+            column = (
+                measure_velocities(one, Draws(4))["rv_br1"][target, -1] if name == "rv" else measured[name]
+            )
+            given[name] += int(np.isfinite(column).sum())
+    # The paper: 161,270 RV, 94,075 [alpha/M] and 23,810 v sin i for 170,637 Teff.
+    assert given["rv"] / given["teff"] == pytest.approx(0.945, abs=0.01)
+    assert given["alpha_m"] / given["teff"] == pytest.approx(0.55, abs=0.12)
+    assert given["vsini"] / given["teff"] == pytest.approx(0.14, abs=0.05)
+
+
+def test_velocities(seen: list[Observation]) -> None:
+    one = seen[3]
+    found = measure_velocities(one, Draws(4))
+    assert found["rv_b1"].shape == one.rv.shape
+    assert np.isnan(found["rv_b1"][one.snr[:, :, 0] < 5]).all()
+    # The zero point is one of a spectrograph and night, for all velocities.
+    zero = found["rv_br1"] - found["rv_br0"]
+    for spid in range(1, 17):
+        values = zero[one.targets.spid == spid]
+        assert np.nanstd(values) < 1e-9
+    assert 0.1 < np.nanstd(zero) < 1.0
+
+
+def test_items_are_distinct() -> None:
+    nights = np.concatenate([spectrum_items(night, 8).ravel() for night in range(58119, 60126)])
+    assert len(np.unique(nights)) == len(nights)
+    assert nights.max() < 1 << 18  # as `Purpose.PIXEL` and dirt rely on
+
+
+def test_star_is_observed_the_same_among_others(seen: list[Observation]) -> None:
+    draws, part = Draws(4), np.array([0, 6, 12])
+    stars: Stars = make_stars(draws, part, np.zeros(3, np.int64), PLANS)
+    targets = choose_targets(stars, PLANS, 0, draws)
+    whole = next(one for one in seen if one.visit.plan == PLANS[0])
+    alone = observe(whole.visit, stars, targets, draws)
+    rows = np.flatnonzero(np.isin(whole.number, part))
+    assert np.array_equal(alone.snr, whole.snr[rows])
+    assert np.array_equal(alone.rv, whole.rv[rows])
+    for name in ("rv_br1", "rv_lasp1", "rv_b_err"):
+        mine, theirs = (measure_velocities(one, draws)[name] for one in (alone, whole))
+        assert np.array_equal(mine, theirs[rows], equal_nan=True)
