@@ -81,6 +81,16 @@ def test_cone_holds_its_border_and_turns_of_ra() -> None:
     assert not Cone(5, 5, 10).contains(np.nan, 5.0)
 
 
+def test_ranges_of_cones_beyond_a_hemisphere() -> None:
+    """Where healpy's own discs leave out pixels."""
+    rng = np.random.default_rng(7)
+    ra, dec = rng.uniform(0, 360, 3000), np.degrees(np.arcsin(rng.uniform(-1, 1, 3000)))
+    for ra0, dec0 in ((0, 0), (45, 0), (77, 90), (10, -41.8103148957786)):
+        for radius in range(80, 181, 2):
+            cone = Cone(ra0, dec0, radius * 3600)
+            assert covered(cone, ra, dec)[cone.contains(ra, dec)].all(), (ra0, dec0, radius)
+
+
 @pytest.mark.parametrize("radius", [0.01, 1.0, 60.0, 3600.0, 10 * 3600.0, 90 * 3600.0, 648000.0])
 def test_covers_are_small_and_tight(radius: float) -> None:
     """Few ranges, over an area not many times the cone's (or that of a few pixels of the finest order)."""
@@ -174,6 +184,17 @@ def test_large_triangle_of_an_octant() -> None:
     ra, dec = rng.uniform(0, 360, 5000), np.degrees(np.arcsin(rng.uniform(-1, 1, 5000)))
     assert np.array_equal(octant.contains(ra, dec), (ra <= 90) & (dec >= 0))
     assert covered(octant, ra, dec)[octant.contains(ra, dec)].all()
+
+
+def test_polygon_with_a_vertex_beyond_90_deg_from_the_mean_of_all() -> None:
+    polygon = Polygon(((0, 0), (170, 0), (85, 80), (0, 3), (0, 2), (0, 1)))
+    rng = np.random.default_rng(8)
+    ra, dec = rng.uniform(0, 360, 5000), np.degrees(np.arcsin(rng.uniform(-1, 1, 5000)))
+    ra[:500], dec[:500] = rng.uniform(165, 170, 500), rng.uniform(0, 2, 500)
+    inside = polygon.contains(ra, dec)
+    assert inside[:500].sum() > 100
+    assert not inside[(dec < 0) | (ra > 170)].any()
+    assert covered(polygon, ra, dec)[inside].all()
 
 
 @pytest.mark.parametrize(
