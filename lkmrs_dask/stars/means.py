@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["VSINI_LIMIT", "WeightedMean", "squared_weight", "weighted_mean", "weighted_mean_sorted"]
+__all__ = ["VSINI_LIMIT", "StarWeights", "WeightedMean", "squared_weight", "weighted_mean"]
 
 VSINI_LIMIT = 8.0
 """km/s; below it the resolution gives only an upper limit (section 3.1, after Frasca et al. 2022)."""
@@ -68,7 +68,7 @@ def weighted_mean(values: ArrayLike, snr: ArrayLike, star: ArrayLike) -> Weighte
     order = np.argsort(star, kind="stable")
     star = star[order]
     first = np.flatnonzero(np.concatenate([[True], star[1:] != star[:-1]]))
-    return weighted_mean_sorted(values[order], squared_weight(snr[order]), first)
+    return StarWeights(squared_weight(snr[order]), first).mean(values[order])
 
 
 def squared_weight(snr: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -76,31 +76,44 @@ def squared_weight(snr: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.square(np.where(snr > 0, snr, 0.0))
 
 
-def weighted_mean_sorted(
-    values: NDArray[np.float64], weight: NDArray[np.float64], first: NDArray[np.int64]
-) -> WeightedMean:
-    """`weighted_mean` for rows sorted by star.
+class StarWeights:
+    """Weights of rows sorted by star; what does not depend on the parameter is summed once.
 
     Parameters
     ----------
-    values, weight : ndarray of float, shape (n,)
-        The parameter, and S/N squared; NaN in either, or a weight of zero, leaves a row out.
+    weight : ndarray of float, shape (n,)
+        S/N squared; a row with NaN or a weight that is not positive is left out.
     first : ndarray of int, shape (m,)
         First row of each star; no star is empty.
     """
-    used = np.isfinite(values) & (weight > 0) & np.isfinite(weight)
-    if not used.all():
-        weight = np.where(used, weight, 0.0)
-        values = np.where(used, values, 0.0)
-    n = np.add.reduceat(used, first, dtype=np.int64)
-    total = np.add.reduceat(weight, first)
-    # A star without a used row divides 0 by 0: NaN is the answer.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.add.reduceat(weight * values, first) / total
-        lengths = np.diff(np.append(first, len(values)))
-        # Two passes: the one-pass form loses all digits where the spread is small beside the mean.
-        deviation = np.where(used, values - np.repeat(mean, lengths), 0.0)
-        spread = np.add.reduceat(weight * deviation**2, first) / total
-        error = np.sqrt(spread * n / (n - 1.0))
-    error[n < 2] = np.nan
-    return WeightedMean(mean, error, n)
+
+    def __init__(self, weight: NDArray[np.float64], first: NDArray[np.int64]) -> None:
+        usable = (weight > 0) & np.isfinite(weight)
+        self.weight = weight if usable.all() else np.where(usable, weight, 0.0)
+        self.first = first
+        self.lengths = np.diff(np.append(first, len(weight)))
+        self.total = self._sum(self.weight)
+        self.n = self._count(usable)
+
+    def _sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.add.reduceat(values, self.first) if len(self.first) else np.empty(0)
+
+    def _count(self, used: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.add.reduceat(used, self.first, dtype=np.int64) if len(self.first) else np.empty(0, np.int64)
+
+    def mean(self, values: NDArray[np.float64]) -> WeightedMean:
+        """Eqs. 1 and 2 for one parameter, shape (n,); a value that is not finite leaves its row out."""
+        known = np.isfinite(values)
+        weight, total, n = self.weight, self.total, self.n
+        if not known.all():
+            weight, values = np.where(known, weight, 0.0), np.where(known, values, 0.0)
+            total, n = self._sum(weight), self._count(weight > 0)
+        # A star without a used row divides 0 by 0: NaN is the answer.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = self._sum(weight * values) / total
+            # Two passes: the one-pass form loses all digits where the spread is small beside the mean.
+            deviation = values - np.repeat(mean, self.lengths)
+            spread = self._sum(weight * deviation**2) / total
+            error = np.sqrt(spread * n / (n - 1.0))
+        error[n < 2] = np.nan
+        return WeightedMean(mean, error, n)

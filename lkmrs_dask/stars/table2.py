@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN, PARAMETERS, STARS
-from lkmrs_dask.stars.means import VSINI_LIMIT, squared_weight, weighted_mean_sorted
+from lkmrs_dask.stars.means import VSINI_LIMIT, StarWeights, squared_weight
 
-__all__ = ["STAR_COLUMNS", "first_rows", "measurement_columns", "star_table", "stars_together"]
+__all__ = ["STAR_COLUMNS", "measurement_columns", "star_table", "stars_together"]
 
 _IDENTITY = (HEALPIX_COLUMN, "star_id", "ra", "dec")
 
@@ -23,14 +23,6 @@ def measurement_columns(present: list[str]) -> tuple[str, ...]:
     """Those columns of a catalogue of measurements that `star_table` reads."""
     wanted = (*_IDENTITY, "uid", "gaia_source_id", "snr", *PARAMETERS)
     return tuple(name for name in wanted if name in present)
-
-
-def _star_codes(table: pa.Table) -> NDArray[np.int32]:
-    """Stars as numbers 0, 1, ... in the order in which they first appear."""
-    star = table.column("star_id")
-    if star.null_count:
-        raise CatalogError(f"{star.null_count} rows have no star_id; drop them or find their stars first")
-    return pc.dictionary_encode(star.combine_chunks()).indices.to_numpy()
 
 
 def stars_together(table: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
@@ -53,25 +45,18 @@ def stars_together(table: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
     CatalogError
         When a row has no star.
     """
-    code = _star_codes(table)
-    if np.any(code[1:] < code[:-1]):
-        order = np.argsort(code, kind="stable")
-        table, code = table.take(order), code[order]
-    return table, np.flatnonzero(np.diff(code, prepend=-1))
-
-
-def first_rows(table: pa.Table) -> NDArray[np.int64]:
-    """First row of each star in rows that have each star's together.
-
-    Raises
-    ------
-    CatalogError
-        When they do not.
-    """
-    code = _star_codes(table)
-    if np.any(code[1:] < code[:-1]):
-        raise CatalogError("rows of a star are apart: bring them together with stars_together")
-    return np.flatnonzero(np.diff(code, prepend=-1))
+    star = table.column("star_id").combine_chunks()
+    if star.null_count:
+        raise CatalogError(f"{star.null_count} rows have no star_id; drop them or find their stars first")
+    if len(star) == 0:
+        return table, np.empty(0, np.int64)
+    new = pc.not_equal(star[1:], star[:-1]).to_numpy(zero_copy_only=False)
+    first = np.concatenate([[0], np.flatnonzero(new) + 1])
+    if pc.count_distinct(star.take(pa.array(first))).as_py() == len(first):
+        return table, first
+    code = pc.dictionary_encode(star).indices.to_numpy()
+    order = np.argsort(code, kind="stable")
+    return table.take(pa.array(order)), np.flatnonzero(np.diff(code[order], prepend=-1))
 
 
 def star_table(measurements: pa.Table) -> pa.Table:
@@ -100,13 +85,12 @@ def star_table(measurements: pa.Table) -> pa.Table:
     }
     columns["uid"] = _first_known(measurements, "uid", first)
     columns["gaia_source_id"] = _first_known(measurements, "gaia_source_id", first)
-    weight = squared_weight(_floats(measurements, "snr"))
+    spectra = StarWeights(squared_weight(_floats(measurements, "snr")), first)
     any_used = np.zeros(len(measurements), dtype=bool)
     for name in PARAMETERS:
         values = _floats(measurements, name)
         any_used |= np.isfinite(values)
-        result = weighted_mean_sorted(values, weight, first) if len(first) else None
-        mean, error, n = result if result is not None else (np.empty(0), np.empty(0), np.empty(0, np.int64))
+        mean, error, n = spectra.mean(values)
         columns[name] = pa.array(mean, mask=np.isnan(mean))
         columns[f"{name}_err"] = pa.array(error, mask=np.isnan(error))
         columns[f"n_{name}"] = pa.array(n.astype(np.int32))
@@ -122,7 +106,8 @@ def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
     """Return a column as floats, NaN where it is null or missing."""
     if name not in table.column_names:
         return np.full(len(table), np.nan)
-    return table.column(name).cast(pa.float64()).to_numpy()  # which makes nulls NaN
+    values = table.column(name).combine_chunks().cast(pa.float64())
+    return values.to_numpy(zero_copy_only=False)  # which makes nulls NaN
 
 
 def _first_known(table: pa.Table, name: str, first: NDArray[np.int64]) -> pa.Array:

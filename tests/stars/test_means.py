@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from survey_runs import weighted_by_hand
 
-from lkmrs_dask.stars.means import WeightedMean, squared_weight, weighted_mean, weighted_mean_sorted
+from lkmrs_dask.stars.means import StarWeights, WeightedMean, squared_weight, weighted_mean
 
 # Relative rounding of Eq. 2: sums of up to 30 terms, 1e-16 each, and a square root.
 RTOL = 1e-13
@@ -142,7 +142,7 @@ def test_stars_of_very_different_sizes_are_summed_alike() -> None:
     for s in range(len(sizes)):
         mine = star == s
         groups[s] = weighted_by_hand(values[mine].tolist(), snr[mine].tolist())
-        alone = weighted_mean_sorted(values[mine], squared_weight(snr[mine]), np.array([0]))
+        alone = StarWeights(squared_weight(snr[mine]), np.array([0])).mean(values[mine])
         assert alone.mean[0] == whole.mean[s]
         assert alone.error[0] == whole.error[s] or sizes[s] == 1
     compare(whole, groups, rtol=1e-12)

@@ -181,9 +181,16 @@ def test_five_nights_of_kic_8098300(shared: Path) -> None:
                 band, minute = (name[6], None) if name.startswith("COADD") else (name[0], int(name[2:]))
                 rows.append(
                     {
-                        **{"star_id": "s", "_healpix_29": 1, "ra": 292.058716, "dec": 43.925304, "uid": None},
-                        **{"planid": head["PLANID"], "lmjd": head["LMJD"], "lmjm": minute},
-                        **{"band": band, "coadd": minute is None},
+                        "star_id": "s",
+                        "_healpix_29": 1,
+                        "ra": 292.058716,
+                        "dec": 43.925304,
+                        "uid": None,
+                        "planid": head["PLANID"],
+                        "lmjd": head["LMJD"],
+                        "lmjm": minute,
+                        "band": band,
+                        "coadd": minute is None,
                     }
                 )
     found = overview_partial(table_of(rows))

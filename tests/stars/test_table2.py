@@ -13,7 +13,7 @@ from survey_runs import weighted_by_hand
 
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN, PARAMETERS, STARS
-from lkmrs_dask.stars.table2 import STAR_COLUMNS, first_rows, measurement_columns, star_table, stars_together
+from lkmrs_dask.stars.table2 import STAR_COLUMNS, measurement_columns, star_table, stars_together
 
 ARROW = pa.schema(
     [
@@ -184,18 +184,15 @@ def test_tables_of_others_types() -> None:
 
 def test_rows_without_a_star() -> None:
     table = example().set_column(1, "star_id", pa.array(["G1", None, None, "a", "b"]))
-    for function in (star_table, first_rows, stars_together):
+    for function in (star_table, stars_together):
         with pytest.raises(CatalogError, match="2 rows have no star_id"):
             function(table)
 
 
-def test_first_rows() -> None:
+def test_rows_that_are_together() -> None:
     table = pa.table({"star_id": pa.chunked_array([["b", "b"], ["b", "a"], ["c"]])})
-    assert first_rows(table).tolist() == [0, 3, 4]
-    assert first_rows(table.slice(0, 0)).tolist() == []
-    assert first_rows(table.slice(0, 1)).tolist() == [0]
-    with pytest.raises(CatalogError, match="stars_together"):
-        first_rows(pa.table({"star_id": ["a", "b", "a"]}))
+    for n, first in ((5, [0, 3, 4]), (1, [0]), (0, [])):
+        assert stars_together(table.slice(0, n))[1].tolist() == first
 
 
 def test_stars_together() -> None:
