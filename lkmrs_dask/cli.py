@@ -81,8 +81,13 @@ def run(job: Path, out: Path, raw: Path | None, **where: Any) -> None:
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Survey folder.")
-@click.option("--catalog", type=click.Choice(["spectra", "measurements"]), default="spectra", show_default=True,
-              help="Catalogue that tables go to.")  # fmt: skip
+@click.option(
+    "--catalog",
+    type=click.Choice(["spectra", "measurements"]),
+    default="spectra",
+    show_default=True,
+    help="Catalogue that tables go to.",
+)
 @click.option(
     "--plans", multiple=True, metavar="PATTERN", help="Keep these plans only, as in '*K[0-9][0-9]'."
 )

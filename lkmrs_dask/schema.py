@@ -210,7 +210,7 @@ _OBSERVATION = (
     Column("obsdate", "date", "Date of the observing night"),
     _number("lmjd", "Local modified Julian day of the night (UTC + 8 h)", "d", dtype="int32"),
     Column("mjd", "float64", "Mid-exposure time, MJD (UTC)", "d", derived=True),
-    Column("bjd_tdb", "float64", "Mid-exposure time at the solar system's barycentre, BJD (TDB)", "d", derived=True),
+    Column("bjd_tdb", "float64", "Mid-exposure time at the barycentre, BJD (TDB)", "d", derived=True),
     _number("lmjm", "Local modified Julian minute at which the exposure began", "min", dtype="int64"),
     _number("exptime", "Exposure time of the spectrum, of all its exposures for a coadd", "s"),
     Column("n_exposures", "int16", "Exposures in the spectrum: 1, or those of the coadd"),

@@ -19,7 +19,7 @@ import pyarrow as pa
 from lkmrs_dask.catalog.hats import HatsInfo
 from lkmrs_dask.catalog.hats_write import PartitionReceipt, finish_catalog, new_folder, write_partition
 from lkmrs_dask.catalog.running import Progress, run_tasks
-from lkmrs_dask.catalog.sources import Mapped, PartitionSource, RegionRows, ValueRows
+from lkmrs_dask.catalog.sources import Mapped, PartitionSource, RegionRows, ValueRows, open_files
 from lkmrs_dask.catalog.star_index import find_stars
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.schema import HEALPIX_COLUMN
@@ -344,8 +344,6 @@ class Catalog:
         CatalogError
             When the columns lack ``_healpix_29`` or the coordinates, or no row is left.
         """
-        from lkmrs_dask.catalog.opening import open_catalog
-
         target = Path(path)
         if target.exists() and not overwrite:
             raise UsageError(f"{target} is there already; choose another folder or overwrite=True")
@@ -374,4 +372,5 @@ class Catalog:
                 dec_column=self.info.dec_column,
                 properties={"hats_cols_sort": sort} if kept else None,
             )
-        return open_catalog(target)
+        files, tiling = open_files(target)
+        return Catalog(files, tiling, files.info, tuple(files.schema.names), target)

@@ -9,16 +9,14 @@ import pandas as pd
 import pyarrow as pa
 
 from lkmrs_dask.catalog.catalog import Catalog
-from lkmrs_dask.catalog.hats import HatsInfo, read_info, read_schema, read_tiling, resolve_root
-from lkmrs_dask.catalog.sources import HatsFiles, Memory
-from lkmrs_dask.errors import CatalogError, InputError, UsageError
+from lkmrs_dask.catalog.hats import HatsInfo
+from lkmrs_dask.catalog.sources import Memory, open_files
+from lkmrs_dask.errors import InputError, UsageError
 from lkmrs_dask.schema import HEALPIX_COLUMN
 from lkmrs_dask.sky.index import healpix29
 from lkmrs_dask.sky.tiling import adaptive_tiling
 
 __all__ = ["from_dataframe", "open_catalog"]
-
-_SPATIAL = ("object", "source", "margin", "association")
 
 
 def open_catalog(path: str | Path) -> Catalog:
@@ -45,19 +43,8 @@ def open_catalog(path: str | Path) -> Catalog:
     >>> stars = open_catalog("survey/stars")  # doctest: +SKIP
     >>> stars.cone_search(290.0, 44.5, 3600).compute()  # doctest: +SKIP
     """
-    root = resolve_root(Path(path))
-    info = read_info(root)
-    if info.kind not in _SPATIAL:
-        raise CatalogError(f"{root}: a HATS catalogue of kind {info.kind} has no rows on the sky to open")
-    tiling = read_tiling(root)
-    stored = read_schema(root, tiling, info.suffix)
-    position = {info.ra_column, info.dec_column}
-    if HEALPIX_COLUMN not in stored.names and not position <= set(stored.names):
-        raise CatalogError(
-            f"{root}: has neither {HEALPIX_COLUMN} nor coordinates ({', '.join(sorted(position))})"
-        )
-    source = HatsFiles(root, info, stored)
-    return Catalog(source, tiling, info, tuple(source.schema.names), root)
+    files, tiling = open_files(Path(path))
+    return Catalog(files, tiling, files.info, tuple(files.schema.names), files.root)
 
 
 def from_dataframe(

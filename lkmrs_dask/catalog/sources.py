@@ -16,15 +16,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lkmrs_dask.catalog.hats import HatsInfo, data_files
+from lkmrs_dask.catalog.hats import (
+    HatsInfo,
+    data_files,
+    read_info,
+    read_schema,
+    read_tiling,
+    resolve_root,
+)
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN
 from lkmrs_dask.sky.index import healpix29
 from lkmrs_dask.sky.regions import Region
+from lkmrs_dask.sky.tiling import Tiling
 
-__all__ = ["HatsFiles", "Mapped", "Memory", "PartitionSource", "RegionRows", "ValueRows"]
+__all__ = ["HatsFiles", "Mapped", "Memory", "PartitionSource", "RegionRows", "ValueRows", "open_files"]
 
 Ranges = tuple[np.ndarray, np.ndarray]
+_SPATIAL = ("object", "source", "margin", "association")
 
 
 class PartitionSource(Protocol):
@@ -142,6 +151,28 @@ class HatsFiles:
         table = read_table(files, _fields(self.stored, dict.fromkeys([*stored, *position])))
         index = healpix29(*(table.column(name).to_numpy() for name in position))
         return table.append_column(HEALPIX_COLUMN, pa.array(index)).select(names)
+
+
+def open_files(path: Path) -> tuple[HatsFiles, Tiling]:
+    """Read what a catalogue on disk says of itself: the source of its rows, and its pixels.
+
+    Raises
+    ------
+    CatalogError
+        When the folder is missing or is no HATS catalogue of sky positions.
+    """
+    root = resolve_root(path)
+    info = read_info(root)
+    if info.kind not in _SPATIAL:
+        raise CatalogError(f"{root}: a HATS catalogue of kind {info.kind} has no rows on the sky to open")
+    tiling = read_tiling(root)
+    stored = read_schema(root, tiling, info.suffix)
+    position = {info.ra_column, info.dec_column}
+    if HEALPIX_COLUMN not in stored.names and not position <= set(stored.names):
+        raise CatalogError(
+            f"{root}: has neither {HEALPIX_COLUMN} nor coordinates ({', '.join(sorted(position))})"
+        )
+    return HatsFiles(root, info, stored), tiling
 
 
 @dataclass(frozen=True, eq=False)

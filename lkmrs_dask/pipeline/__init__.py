@@ -1,0 +1,1 @@
+"""Jobs, stages and where they run."""

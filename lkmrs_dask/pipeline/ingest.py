@@ -114,8 +114,16 @@ def ingest(
     for name, some in runs.items():
         if some:
             with report.stage(name) as (record, progress):
-                built = build_catalog(some, places, TABLES[name], survey.catalog(name), max_rows=settings.max_rows,
-                                      max_bytes=settings.max_mb << 20, executor=executor, progress=progress)  # fmt: skip
+                built = build_catalog(
+                    some,
+                    places,
+                    TABLES[name],
+                    survey.catalog(name),
+                    max_rows=settings.max_rows,
+                    max_bytes=settings.max_mb << 20,
+                    executor=executor,
+                    progress=progress,
+                )
                 record.rows = result.rows[name] = built.rows
             _write_repeats(survey, name, built.repeats, result)
     shutil.rmtree(survey.work)

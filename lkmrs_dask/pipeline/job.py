@@ -209,7 +209,7 @@ def read_job(path: str | Path, raw: str | Path | None = None) -> Job:
 def _settings(values: Mapping[str, Any], path: Path) -> Settings:
     known = {item.name: item for item in fields(Settings)}
     _known(values, tuple(known), path, "[settings]")
-    checked = {}
+    checked: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
             raise UsageError(f"job file {path}: [settings] {name} must be a positive number, got {value!r}")

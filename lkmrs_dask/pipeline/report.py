@@ -14,7 +14,8 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
     counts = {name: f"{value:,}" for name, value in summary.items() if name.startswith("n_")}
     yield ""
     yield f"{counts['n_spectra']} spectra: {counts['n_single']} single, {counts['n_coadd']} coadded"
-    yield f"{counts['n_stars']} stars: {counts['n_stars_kepler']} in Kepler, {counts['n_stars_k2']} in K2 fields"
+    kepler, k2 = counts["n_stars_kepler"], counts["n_stars_k2"]
+    yield f"{counts['n_stars']} stars: {kepler} in Kepler, {k2} in K2 fields"
     yield (
         f"{counts['n_stars_with_parameters']} stars with parameters, "
         f"{counts['n_stars_with_3_coadds']} of them from at least three spectra"

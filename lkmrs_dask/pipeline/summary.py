@@ -26,8 +26,8 @@ from lkmrs_dask.stars.overview import Overview
 __all__ = ["COUNT_NAMES", "make_summary", "read_summary", "write_summary"]
 
 COUNT_NAMES = (
-    "n_spectra", "n_single", "n_coadd", "n_stars", "n_stars_kepler", "n_stars_k2", "n_teff", "n_logg", "n_feh",
-    "n_rv", "n_vsini", "n_alpha_m", "n_stars_with_parameters", "n_stars_with_3_coadds",
+    "n_spectra", "n_single", "n_coadd", "n_stars", "n_stars_kepler", "n_stars_k2", "n_teff", "n_logg",
+    "n_feh", "n_rv", "n_vsini", "n_alpha_m", "n_stars_with_parameters", "n_stars_with_3_coadds",
 )  # fmt: skip
 _PACKAGES = ("dask", "distributed", "pyarrow", "numpy", "pandas", "astropy", "healpy")
 

@@ -1,4 +1,4 @@
-"""What every reader of raw files gives: chunks of good rows in the schema's columns, and the rest with reasons."""
+"""What every reader of raw files gives: chunks of good rows, and the rest with reasons."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Chunk(NamedTuple):
 
 @runtime_checkable
 class Source(Protocol):
-    """Raw files that feed one catalogue.  Implementations are frozen and picklable: they travel to workers."""
+    """Raw files that feed one catalogue.  Implementations are frozen and picklable: they travel."""
 
     @property
     def schema(self) -> TableSchema:

@@ -1,4 +1,4 @@
-"""Read back the rows of a survey's own catalogue, as they came from the raw files, to build it anew with more."""
+"""Read back the rows of a survey's own catalogue, to build it anew with more."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Geometry of the sphere: HEALPix index, tiling, regions, plates."""

@@ -91,7 +91,7 @@ def test_missing_job_and_missing_raw(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no job file"):
         read_job(tmp_path / "none.toml")
     job = read_job(write(tmp_path, GOOD), raw=tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="raw folder .*nowhere is not there"):
+    with pytest.raises(UsageError, match=r"raw folder .*nowhere is not there"):
         job.sources()
 
 

@@ -107,7 +107,7 @@ def test_stars_of_the_tables_have_the_plain_weighted_means(
 
 
 def plain_mean(rows: list[dict[str, str]]) -> tuple[int, float, float]:
-    """Number, mean and error of Teff, -1 for what does not exist; rows without S/N (two have -9999) weigh nothing."""
+    """Number, mean and error of Teff, -1 for none; rows without S/N (two have -9999) weigh nothing."""
     pairs = [(float(row["snrg"]) ** 2, float(row["teff"])) for row in rows if float(row["snrg"]) > 0]
     if not pairs:
         return 0, -1.0, -1.0
