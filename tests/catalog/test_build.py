@@ -261,6 +261,21 @@ def test_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
     assert results[0] == results[1] == results[2]
 
 
+def test_rows_that_nothing_tells_apart_keep_their_order_in_the_file(tmp_path: Path) -> None:
+    """Though the star's positions, by which a run finds its rows, alternate."""
+    rows: list[Row] = [
+        {
+            "uid": "G5",
+            "ra_input": POSITIONS[5, k % 4][0],
+            "dec_input": POSITIONS[5, k % 4][1],
+            "snr": float(k),
+        }
+        for k in range(40)
+    ]
+    build(Tables({"a.csv": [table_of(rows[:25]), table_of(rows[25:])]}), tmp_path)
+    assert [row["snr"] for row in stored_rows(tmp_path / "spectra")] == list(range(40))
+
+
 def test_executors_and_thresholds_change_no_row(tmp_path: Path) -> None:
     rows, _ = survey()
     source = Tables({f"{k}.csv": [table_of(rows[k::3])] for k in range(3)})
