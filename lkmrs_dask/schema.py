@@ -112,7 +112,8 @@ class TableSchema:
     sort : tuple of str
         Order of rows of a star with equal keys, or without any, most significant first.
     blank : tuple of (str, str)
-        Pairs of a key column and a boolean column: where the second is true the first does not count.
+        Pairs of a key column and a boolean column: where the second is true the first does not count, and
+        where it is false a row without the first has no key.
     """
 
     name: str

@@ -128,7 +128,8 @@ def expected_rows(
     for number in sorted(range(len(rows)), key=place_in_order):
         row = {name: rows[number].get(name) for name in names}
         here = (star[number], key(row))
-        if here == last and row.get(schema.key[0]) is not None:
+        unnamed = any(row.get(by) is False and row.get(name) is None for name, by in schema.blank)
+        if here == last and row.get(schema.key[0]) is not None and not unnamed:
             repeats.append(row)
             kept[-1] = {name: row[name] if value is None else value for name, value in kept[-1].items()}
         else:

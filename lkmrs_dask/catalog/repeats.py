@@ -51,15 +51,19 @@ def row_order(
         Its `key`, `blank` and `sort` are used.
     """
     key = {name: codes(column(name)) for name in schema.key if name in present}
+    named = key[schema.key[0]] > 0 if schema.key and schema.key[0] in key else np.zeros(len(star), dtype=bool)
     for name, by in schema.blank:
-        if name in key and by in key:
-            key[name] = np.where(key[by] == 2, 0, key[name])  # 2 is the code of true
+        if by in key:
+            # Codes of a boolean: 0 is null, 1 false, 2 true.
+            value = key.get(name, np.zeros(len(star), dtype=np.int64))
+            named &= (key[by] != 1) | (value > 0)
+            if name in key:
+                key[name] = np.where(key[by] == 2, 0, value)
     words = pack([star - star.min(initial=0), *key.values()])
     order = sort_order(words, lambda: pack([codes(column(name)) for name in schema.sort if name in present]))
     repeat = np.zeros(len(order), dtype=bool)
-    if len(order) and schema.key and schema.key[0] in key:
-        named = key[schema.key[0]][order] > 0
-        repeat[1:] = equal_neighbours([word[order] for word in words]) & named[1:]
+    if len(order):
+        repeat[1:] = equal_neighbours([word[order] for word in words]) & named[order][1:]
     return RowOrder(order, repeat)
 
 

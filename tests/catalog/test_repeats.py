@@ -93,6 +93,13 @@ def test_the_minute_counts_for_an_exposure_and_not_for_a_coadd() -> None:
     assert [(r["coadd"], r["lmjm"]) for r in result.repeats.to_pylist()] == [(True, 20)]
 
 
+def test_exposures_without_a_minute_are_not_taken_for_copies() -> None:
+    rows = [{"obsid": 1, "coadd": coadd, "lmjm": None, "band": "B"} for coadd in (False, False, True, True)]
+    result = sort_and_join(pa.Table.from_pylist(rows), np.zeros(4, np.int64), SPECTRA)
+    assert result.table.column("coadd").to_pylist() == [False, False, True]
+    assert result.repeats.num_rows == 1
+
+
 def test_other_stars_and_rows_without_a_key_are_never_joined() -> None:
     same = {"obsid": 5, "coadd": True, "lmjm": 1, "band": "R"}
     result = sort_and_join(table_of([same, same]), np.array([1, 0]), SPECTRA)
