@@ -7,10 +7,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dask
 import dask.base
-import dask.dataframe as dd
 import dask.threaded
 import numpy as np
 import pandas as pd
@@ -25,6 +25,9 @@ from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.schema import HEALPIX_COLUMN
 from lkmrs_dask.sky.regions import Cone, Pixels, Polygon, Region
 from lkmrs_dask.sky.tiling import Tiling
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
 
 __all__ = ["Catalog", "to_pandas"]
 
@@ -261,6 +264,8 @@ class Catalog:
     @cached_property
     def ddf(self) -> dd.DataFrame:
         """The rows as a Dask data frame: a partition per pixel, indexed and divided by ``_healpix_29``."""
+        import dask.dataframe as dd  # here, because it takes most of a second that not every use needs
+
         names = tuple(name for name in self.names if name != HEALPIX_COLUMN)
         known = self.source.schema
         empty = pa.schema([known.field(HEALPIX_COLUMN), *(known.field(n) for n in names)]).empty_table()
