@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from lkmrs_dask.catalog.opening import open_catalog
-from lkmrs_dask.errors import UsageError
 from lkmrs_dask.pipeline.cluster import Place, open_executor
 from lkmrs_dask.pipeline.ingest import ingest
 from lkmrs_dask.pipeline.job import Job
@@ -72,10 +71,8 @@ def run_sources(
     With the summary `before` of the survey that is added to, what was set aside then stays on record.
     """
     report = report or Reporter()
-    if survey.root.exists() and not survey.root.is_dir():
-        raise UsageError(f"--out {survey.root} is a file; name a folder")
     earlier = dict(before.get("rows_set_aside", {})) if before else None
-    with open_executor(place or Place()) as executor:
+    with survey.locked(), open_executor(place or Place()) as executor:
         ingested = ingest(sources, job.settings, survey, executor, report, earlier)
         survey.summary.unlink(missing_ok=True)
         _drop_stale(survey, set(ingested.rows))

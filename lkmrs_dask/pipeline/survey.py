@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lkmrs_dask.errors import UsageError
+from lkmrs_dask.errors import LkmrsError, UsageError
 
 __all__ = ["CATALOGS", "Survey"]
 
@@ -60,3 +63,23 @@ class Survey:
         """Raise UsageError when the folder holds no survey."""
         if not self.catalogs():
             raise UsageError(f"{self.root} holds no catalogue of a survey; make one with `lkmrs run`")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out of the folder for the time of the ``with`` block.
+
+        Raises
+        ------
+        LkmrsError
+            When another run is at work there.  A run that was killed leaves nothing that keeps others out.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            raise UsageError(f"--out {self.root} is a file; name a folder")
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as fault:
+                text = f"another run is at work in {self.root}: wait for its end, or choose another --out"
+                raise LkmrsError(text) from fault
+            yield

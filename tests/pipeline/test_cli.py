@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 import lkmrs_dask as lk
 from lkmrs_dask.cli import main
+from lkmrs_dask.pipeline.survey import Survey
 
 JOB = """
 [job]
@@ -172,6 +173,22 @@ def test_a_run_drops_what_an_earlier_job_made_and_it_does_not(tmp_path: Path) ->
     assert lkmrs("run", job, "--out", tmp_path / "survey").exit_code == 0
     assert not (tmp_path / "survey" / "spectra").exists()
     assert not (tmp_path / "survey" / "targets").exists()
+
+
+def test_two_runs_in_one_folder(tmp_path: Path) -> None:
+    job = make_job(tmp_path, small_raw.rows())
+    with Survey(tmp_path / "survey").locked():
+        second = lkmrs("run", job, "--out", tmp_path / "survey")
+    assert second.exit_code == 1
+    assert "another run is at work" in second.output
+    assert lkmrs("run", job, "--out", tmp_path / "survey").exit_code == 0
+
+
+def test_out_is_a_file(tmp_path: Path) -> None:
+    job = make_job(tmp_path, small_raw.rows())
+    done = lkmrs("run", job, "--out", job)
+    assert done.exit_code == 2
+    assert "is a file" in done.output
 
 
 def test_module_and_dask_plugin_are_the_same_command() -> None:
