@@ -28,9 +28,11 @@ class _Commands(click.Group):
         except LkmrsError as fault:
             click.echo(f"lkmrs: {fault}", err=True)
             ctx.exit(fault.exit_code)
+        except BrokenPipeError:
+            raise  # click ends quietly when nobody reads on
         except OSError as fault:
             # Disk full, no permission to write: a person can mend these; a traceback would hide what.
-            click.echo(f"lkmrs: {fault.filename or ''}: {fault.strerror or fault}", err=True)
+            click.echo(f"lkmrs: {fault}", err=True)
             ctx.exit(1)
 
 
@@ -109,16 +111,24 @@ def ingest(
 @_place_options
 def verify(survey: Path, **where: Any) -> None:
     """Check the catalogues of a survey: rows, order, pixels, one partition per star."""
+    from lkmrs_dask.catalog.opening import open_catalog
     from lkmrs_dask.catalog.verify import verify_catalog
     from lkmrs_dask.pipeline.cluster import Place, open_executor
+    from lkmrs_dask.pipeline.summary import read_summary
     from lkmrs_dask.pipeline.survey import Survey
 
     folder = Survey(survey)
     folder.check()
-    bad = 0
+    stated = (read_summary(folder) or {}).get("catalogs", {})
+    missing = [name for name in stated if name not in folder.catalogs()]
+    for name in missing:
+        click.echo(f"{name:<14} missing: summary.json counts {stated[name]:,} rows of it")
+    bad = len(missing)
     with open_executor(Place(**where)) as executor:
         for name, path in folder.catalogs().items():
             problems = verify_catalog(path, executor)
+            if stated.get(name, len(open_catalog(path))) != len(open_catalog(path)):
+                problems.append(f"summary.json counts {stated[name]:,} rows")
             bad += len(problems)
             click.echo(f"{name:<14} {'sound' if not problems else f'{len(problems)} problems'}")
             for problem in problems:

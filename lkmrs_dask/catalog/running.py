@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -74,5 +74,6 @@ def run_tasks(
         except BaseException:
             for future in futures:
                 future.cancel()
+            wait(futures)  # what still runs may write where the caller is about to clean up
             raise
         return [future.result() for future in futures]

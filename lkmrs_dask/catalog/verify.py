@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lkmrs_dask.catalog.catalog import Catalog
-from lkmrs_dask.catalog.hats import data_files
+from lkmrs_dask.catalog.hats import data_files, partition_path
 from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.catalog.running import Progress, run_tasks
 from lkmrs_dask.errors import CatalogError
@@ -21,6 +21,29 @@ from lkmrs_dask.schema import HEALPIX_COLUMN
 from lkmrs_dask.sky.index import healpix29, index_range
 
 __all__ = ["verify_catalog"]
+
+
+def _check_files(catalog: Catalog) -> list[str]:
+    """Compare the files that are there with the pixels, and look at those that describe them all."""
+    root = catalog.path
+    if root is None:
+        return []
+    known = {partition_path(root, *part, catalog.info.suffix) for part in catalog.pixels}
+    found = set(root.glob("dataset/Norder=*/Dir=*/Npix=*"))
+    problems = [
+        f"{path.relative_to(root)} is no partition of the catalogue" for path in sorted(found - known)
+    ]
+    if catalog.info.n_rows is None:
+        problems.append("hats.properties does not state the number of rows")
+    for name in ("_metadata", "_common_metadata"):
+        try:
+            footer = pq.read_metadata(root / "dataset" / name)
+        except (pa.ArrowException, OSError) as fault:
+            problems.append(f"dataset/{name} cannot be read: {fault}")
+        else:
+            if name == "_metadata" and footer.num_rows != catalog.info.n_rows:
+                problems.append(f"dataset/_metadata states {footer.num_rows} rows")
+    return problems
 
 
 class _Checked(NamedTuple):
@@ -115,8 +138,12 @@ def verify_catalog(
         When the folder is no HATS catalogue.
     """
     catalog = open_catalog(path)
+    problems = _check_files(catalog)
+    missing = {catalog.info.ra_column, catalog.info.dec_column} - set(catalog.columns)
+    if missing:
+        return [*problems, f"hats.properties names columns that are not there: {', '.join(sorted(missing))}"]
     checked = run_tasks(_Check(catalog), catalog.pixels, executor, progress)
-    problems = [problem for one in checked for problem in one.problems]
+    problems += [problem for one in checked for problem in one.problems]
     rows = sum(one.rows for one in checked)
     if catalog.info.n_rows is not None and rows != catalog.info.n_rows:
         problems.append(f"{rows} rows are there, {catalog.info.n_rows} are stated in hats.properties")

@@ -7,7 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from lkmrs_dask.errors import UsageError
+from lkmrs_dask.catalog.survey_rows import SurveyRows
+from lkmrs_dask.errors import LkmrsError, UsageError
 from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.job import InputSpec, Job, Settings
 from lkmrs_dask.pipeline.progress import Reporter
@@ -15,7 +16,6 @@ from lkmrs_dask.pipeline.run import run_sources
 from lkmrs_dask.pipeline.summary import read_summary
 from lkmrs_dask.pipeline.survey import Survey
 from lkmrs_dask.readers.base import Source
-from lkmrs_dask.readers.survey_rows import SurveyRows
 from lkmrs_dask.schema import MEASUREMENTS, SPECTRA
 
 __all__ = ["add_files"]
@@ -66,6 +66,10 @@ def add_files(
     """
     survey = Survey(Path(out))
     before = read_summary(survey) or {}
+    if survey.catalogs() and not before:
+        raise LkmrsError(
+            f"{survey.root} has catalogues and no summary.json: its run has not ended; run it again"
+        )
     settings = (
         Settings(**{f.name: before["settings"][f.name] for f in fields(Settings)}) if before else Settings()
     )

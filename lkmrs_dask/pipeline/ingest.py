@@ -98,13 +98,16 @@ def ingest(
         set_aside=dict(earlier or {}),
         failures=[one.failure for one in sets if one.failure is not None],
     )
-    if earlier is None:
-        shutil.rmtree(survey.set_aside, ignore_errors=True)
+    if earlier is not None and survey.set_aside.is_dir():
+        shutil.copytree(survey.set_aside, survey.new_set_aside)
     _write_set_aside(survey, owners, sets, result)
     every = [run for some in runs.values() for run in some]
     if not every:
         first = f"; the first fault: {result.failures[0]}" if result.failures else ""
-        raise LkmrsError(f"no row of {len(tasks)} files could be used, see {survey.set_aside}{first}")
+        if not survey.catalogs():
+            survey.publish_set_aside()
+        reasons = survey.new_set_aside if survey.catalogs() else survey.set_aside
+        raise LkmrsError(f"no row of {len(tasks)} files could be used, see {reasons}{first}")
 
     with report.stage("stars") as (record, _):
         stars, star_of_sighting = _find_stars(every, settings, survey)
@@ -126,7 +129,6 @@ def ingest(
                 )
                 record.rows = result.rows[name] = built.rows
             _write_repeats(survey, name, built.repeats, result)
-    shutil.rmtree(survey.work)
     return result
 
 
@@ -143,8 +145,8 @@ def _find_stars(
         uid_spread_arcsec=settings.uid_spread_arcsec,
     )
     if found.suspicious.num_rows:
-        survey.set_aside.mkdir(parents=True, exist_ok=True)
-        pa.csv.write_csv(found.suspicious, survey.set_aside / "suspicious_positions.csv")
+        survey.new_set_aside.mkdir(parents=True, exist_ok=True)
+        pa.csv.write_csv(found.suspicious, survey.new_set_aside / "suspicious_positions.csv")
     columns = {"star_id": found.star_id, "uid": found.uid, "ra": found.ra, "dec": found.dec,
                HEALPIX_COLUMN: found.healpix29}  # fmt: skip
     return pa.table(columns), found.star
@@ -154,10 +156,11 @@ def _write_set_aside(survey: Survey, owners: Sequence[str], sets: Sequence[RunSe
     """Write the rows that readers set aside as CSV, a file a catalogue, and count them by reason."""
     for name in dict.fromkeys(owners):
         parts = [one.set_aside for owner, one in zip(owners, sets, strict=True) if owner == name]
-        table = pa.concat_tables([SET_ASIDE_SCHEMA.empty_table(), *parts])
+        # In one piece: pyarrow 26 writes garbage for an empty first one when it writes no header.
+        table = pa.concat_tables([SET_ASIDE_SCHEMA.empty_table(), *parts]).combine_chunks()
         if table.num_rows:
-            survey.set_aside.mkdir(parents=True, exist_ok=True)
-            path = survey.set_aside / f"{name}.csv"
+            survey.new_set_aside.mkdir(parents=True, exist_ok=True)
+            path = survey.new_set_aside / f"{name}.csv"
             old = path.is_file()
             with path.open("ab") as stream:
                 pa.csv.write_csv(table, stream, pa.csv.WriteOptions(include_header=not old))
@@ -168,8 +171,8 @@ def _write_set_aside(survey: Survey, owners: Sequence[str], sets: Sequence[RunSe
 def _write_repeats(survey: Survey, name: str, repeats: pa.Table, result: Ingested) -> None:
     """Keep rows that named a spectrum a second time; the first row has what it lacked filled from them."""
     if repeats.num_rows:
-        survey.set_aside.mkdir(parents=True, exist_ok=True)
-        path = survey.set_aside / f"{name}_repeated.parquet"
+        survey.new_set_aside.mkdir(parents=True, exist_ok=True)
+        path = survey.new_set_aside / f"{name}_repeated.parquet"
         old = [pq.read_table(path)] if path.is_file() else []
         pq.write_table(pa.concat_tables([*old, repeats], promote_options="default"), path)
         result.set_aside["repeated key"] = result.set_aside.get("repeated key", 0) + repeats.num_rows

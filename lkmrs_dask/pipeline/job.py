@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -200,10 +200,17 @@ def read_job(path: str | Path, raw: str | Path | None = None) -> Job:
         name=str(head.get("name", path.stem)),
         title=str(head.get("title", "")),
         raw=Path(expand(str(folder), str(path))).expanduser(),
-        inputs=tuple(_input(entry, number, path) for number, entry in enumerate(content.get("input", []), 1)),
+        inputs=tuple(_input(entry, number, path) for number, entry in enumerate(_inputs(content, path), 1)),
         settings=_settings(content.get("settings", {}), path),
         path=path,
     )
+
+
+def _inputs(content: Mapping[str, Any], path: Path) -> list[Any]:
+    entries = content.get("input", [])
+    if not isinstance(entries, list):
+        raise UsageError(f"job file {path}: inputs are written as [[input]], each with its own entries")
+    return entries
 
 
 def _settings(values: Mapping[str, Any], path: Path) -> Settings:
@@ -213,6 +220,8 @@ def _settings(values: Mapping[str, Any], path: Path) -> Settings:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
             raise UsageError(f"job file {path}: [settings] {name} must be a positive number, got {value!r}")
+        if name in _MOST and value > _MOST[name]:
+            raise UsageError(f"job file {path}: [settings] {name} is at most {_MOST[name]}, got {value!r}")
         whole = isinstance(known[name].default, int)
         if whole and value != int(value):
             raise UsageError(f"job file {path}: [settings] {name} must be a whole number, got {value!r}")
@@ -220,9 +229,25 @@ def _settings(values: Mapping[str, Any], path: Path) -> Settings:
     return Settings(**checked)
 
 
+_MOST = {"star_radius_arcsec": 3600.0, "plate_radius_deg": 90.0}
+
 _OPTIONS = {
     "table": ("columns", "constants", "delimiter", "plans", "only_mapped"),
     "mrs_spectra": ("plans", "flux"),
+}
+
+
+_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "columns": ("a table of names", lambda value: isinstance(value, dict)),
+    "constants": ("a table of values", lambda value: isinstance(value, dict)),
+    "delimiter": ("one character", lambda value: isinstance(value, str) and len(value) == 1),
+    "plans": (
+        "a list of patterns",
+        lambda value: isinstance(value, list) and all(isinstance(pattern, str) for pattern in value),
+    ),
+    "only_mapped": ("true or false", lambda value: isinstance(value, bool)),
+    "flux": ("true or false", lambda value: isinstance(value, bool)),
+    "optional": ("true or false", lambda value: isinstance(value, bool)),
 }
 
 
@@ -237,10 +262,22 @@ def _input(entry: Mapping[str, Any], number: int, path: Path) -> InputSpec:
         raise UsageError(f"job file {path}: {where}: catalog {catalog!r} is none of {', '.join(_CATALOGS)}")
     patterns = entry.get("files")
     patterns = [patterns] if isinstance(patterns, str) else patterns
-    if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
+    if (
+        not isinstance(patterns, list)
+        or not patterns
+        or not all(isinstance(pattern, str) for pattern in patterns)
+    ):
         raise UsageError(f"job file {path}: {where}: files must be a pattern or a list of patterns")
+    if kind == "mrs_spectra" and catalog != "spectra":
+        raise UsageError(
+            f"job file {path}: {where}: FITS spectra belong to the catalog spectra, not {catalog}"
+        )
     options = {name: entry[name] for name in _OPTIONS[kind] if name in entry}
-    return InputSpec(catalog, kind, tuple(patterns), options, bool(entry.get("optional", False)))
+    for name, value in {**options, "optional": entry.get("optional", False)}.items():
+        expected, fits = _TYPES[name]
+        if not fits(value):
+            raise UsageError(f"job file {path}: {where}: {name} must be {expected}, got {value!r}")
+    return InputSpec(catalog, kind, tuple(patterns), options, entry.get("optional", False))
 
 
 def _known(entry: Mapping[str, Any], names: tuple[str, ...], path: Path, where: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,25 +73,33 @@ def run_sources(
     earlier = dict(before.get("rows_set_aside", {})) if before else None
     with survey.locked(), open_executor(place or Place()) as executor:
         ingested = ingest(sources, job.settings, survey, executor, report, earlier)
-        survey.summary.unlink(missing_ok=True)
-        _drop_stale(survey, set(ingested.rows))
+        _drop_stale(survey, {"spectra", "measurements"} - set(ingested.rows))
         overview, plans = count_survey(survey, executor, report)
         footprints = Footprints.of_plans(plans, job.settings)
         if "spectra" in ingested.rows:
             write_targets(survey, footprints, executor, report)
+        else:
+            _drop_stale(survey, {"targets"})
         if any(overview.total()[f"n_{name}"] for name in PARAMETERS):
             write_stars(survey, footprints, executor, report)
+        else:
+            _drop_stale(survey, {"stars"})
         write_products(survey, overview, report)
         summary = make_summary(job, survey, ingested, overview, footprints, report.stages)
-    write_summary(summary, survey.summary)
+        read = {str(file) for _, source in sources for file in source.files()}
+        still = [text for text in (before or {}).get("failed_files", []) if not any(f in text for f in read)]
+        summary["failed_files"] = still + summary["failed_files"]
+        # The old summary stands until now: a run that was killed can be taken up with its settings.
+        survey.publish_set_aside()
+        write_summary(summary, survey.summary)
     return summary
 
 
-def _drop_stale(survey: Survey, ingested: set[str]) -> None:
-    """Remove what an earlier run made and this one will not, or not at once, lest it pass for its result."""
+def _drop_stale(survey: Survey, names: set[str]) -> None:
+    """Remove catalogues of an earlier run that this one does not make, lest they pass for its results."""
     for name, folder in survey.catalogs().items():
-        if name not in ingested:
-            shutil.rmtree(folder)
+        if name in names:
+            survey.drop(folder)
 
 
 def write_products(survey: Survey, overview: Overview, report: Reporter) -> None:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from lkmrs_dask import __version__
 from lkmrs_dask.catalog.opening import open_catalog
+from lkmrs_dask.errors import LkmrsError
 from lkmrs_dask.pipeline.ingest import Ingested
 from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.progress import StageRecord
@@ -62,6 +63,7 @@ def make_summary(
         **{name: int(counts[name]) for name in COUNT_NAMES},
         "n_plates": total["n_plates"],
         "n_exposures": total["n_exposures"],
+        "catalogs": {name: len(open_catalog(path)) for name, path in survey.catalogs().items()},
         "years": {str(year) if year else "unknown": row for year, row in overview.by_year().items()},
         "plates": overview.by_plate(),
         "rows_set_aside": dict(sorted(ingested.set_aside.items())),
@@ -98,4 +100,9 @@ def write_summary(summary: Mapping[str, Any], path: Path) -> None:
 
 def read_summary(survey: Survey) -> dict[str, Any] | None:
     """Read a survey's summary, or None before its run has ended."""
-    return json.loads(survey.summary.read_text(encoding="utf-8")) if survey.summary.is_file() else None
+    if not survey.summary.is_file():
+        return None
+    try:
+        return json.loads(survey.summary.read_text(encoding="utf-8"))
+    except ValueError as fault:
+        raise LkmrsError(f"{survey.summary} is damaged ({fault}); run the job again") from fault

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from lkmrs_dask.errors import LkmrsError, UsageError
 
 __all__ = ["CATALOGS", "Survey"]
 
+_GONE = ".gone-"
 CATALOGS = ("spectra", "measurements", "stars", "targets")
 
 
@@ -36,6 +40,11 @@ class Survey:
     def set_aside(self) -> Path:
         """Rows and files that were not used, with reasons."""
         return self.root / "set_aside"
+
+    @property
+    def new_set_aside(self) -> Path:
+        """Where a run collects what it sets aside; it takes the place of `set_aside` when the run ends."""
+        return self.work / "set_aside"
 
     @property
     def summary(self) -> Path:
@@ -82,4 +91,20 @@ class Survey:
             except BlockingIOError as fault:
                 text = f"another run is at work in {self.root}: wait for its end, or choose another --out"
                 raise LkmrsError(text) from fault
+            for left in self.root.glob(f".*{_GONE}*"):
+                shutil.rmtree(left)
             yield
+
+    def publish_set_aside(self) -> None:
+        """Put what the run has set aside in its place, and remove the scratch space."""
+        if self.set_aside.exists():
+            self.drop(self.set_aside)
+        if self.new_set_aside.is_dir():
+            os.replace(self.new_set_aside, self.set_aside)
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def drop(self, folder: Path) -> None:
+        """Remove a folder; a kill half-way leaves no part of it under its name."""
+        gone = folder.with_name(f".{folder.name}{_GONE}{uuid4().hex[:8]}")
+        os.replace(folder, gone)
+        shutil.rmtree(gone)

@@ -79,6 +79,8 @@ def check_file(path: Path) -> None:
         raise InputError("there is no such file", file=path)
     if path.is_dir():
         raise InputError("this is a directory where a file should be", file=path)
+    if not path.is_file():
+        raise InputError("this is no regular file", file=path)
     try:
         with path.open("rb") as source:
             head = source.read(2)
