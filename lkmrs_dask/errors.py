@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CatalogError", "InputError", "LkmrsError", "PartitionError", "UsageError"]
+__all__ = ["CatalogError", "DamagedError", "InputError", "LkmrsError", "PartitionError", "UsageError"]
 
 
 class LkmrsError(Exception):
@@ -52,11 +52,17 @@ class InputError(LkmrsError):
 
     def __reduce__(self) -> tuple:
         # Keyword-only arguments do not survive the default pickling, and errors travel between workers.
-        return (_rebuild_input_error, (self.message, self.file, self.column, self.row))
+        return (_rebuild_input_error, (type(self), self.message, self.file, self.column, self.row))
 
 
-def _rebuild_input_error(message: str, file: str | None, column: str | None, row: int | None) -> InputError:
-    return InputError(message, file=file, column=column, row=row)
+def _rebuild_input_error(
+    kind: type[InputError], message: str, file: str | None, column: str | None, row: int | None
+) -> InputError:
+    return kind(message, file=file, column=column, row=row)
+
+
+class DamagedError(InputError):
+    """A raw file whose bytes are not those that were written: rows that it gave before cannot be trusted."""
 
 
 class CatalogError(LkmrsError):

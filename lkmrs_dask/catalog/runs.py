@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lkmrs_dask.errors import InputError
+from lkmrs_dask.errors import DamagedError, InputError
 from lkmrs_dask.readers.base import Chunk, Source, set_aside_table
 from lkmrs_dask.sky.index import healpix29
 
@@ -92,7 +92,7 @@ def read_file(task: ReadFile) -> RunSet:
     """Read a raw file into runs.
 
     A fault that ends the reading is reported beside the rows that came before it, not raised: one bad file
-    must not cost the others.
+    must not cost the others.  Of a file with damaged bytes no row is used.
     """
     runs: list[Run] = []
     pending: list[pa.Table] = []
@@ -110,9 +110,12 @@ def read_file(task: ReadFile) -> RunSet:
     for chunk in _guarded(task):
         if isinstance(chunk, InputError):
             failure = chunk
-            fault = set_aside_table(task.file, "file cannot be read", rows=None, column=chunk.column,
-                                    values=[str(chunk)])  # fmt: skip
-            aside.append(fault)
+            damaged = isinstance(chunk, DamagedError)
+            if damaged:
+                pending.clear()
+                runs.clear()
+            reason = "file is damaged" if damaged else "file cannot be read"
+            aside.append(set_aside_table(task.file, reason, column=chunk.column, values=[str(chunk)]))
             continue
         pending.append(chunk.table)
         if chunk.set_aside.num_rows:

@@ -49,10 +49,7 @@ class SurveyRows:
         """
         source, tiling = open_files(self.root)
         files = [file for part in tiling for file in data_files(self.root, *part, source.info.suffix)]
-        try:
-            rows = sum(pq.read_metadata(file).num_rows for file in files)
-        except (pa.ArrowException, OSError) as fault:
-            raise CatalogError(f"{self.root}: a partition is damaged: {fault}; {_REMEDY}") from fault
+        rows = sum(_count(file) for file in files)
         if source.info.n_rows is not None and rows != source.info.n_rows:
             raise CatalogError(f"{self.root}: {rows} rows are there of {source.info.n_rows}; {_REMEDY}")
         return files
@@ -70,3 +67,10 @@ class SurveyRows:
             raise CatalogError(
                 f"{file}: the survey's own partition cannot be read: {fault}; {_REMEDY}"
             ) from fault
+
+
+def _count(file: Path) -> int:
+    try:
+        return pq.read_metadata(file).num_rows
+    except (pa.ArrowException, OSError) as fault:
+        raise CatalogError(f"{file}: the survey's own partition is damaged: {fault}; {_REMEDY}") from fault

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy.io import fits
 
-from lkmrs_dask.errors import InputError
+from lkmrs_dask.errors import DamagedError, InputError
 from lkmrs_dask.readers.raw import LONGEST_TEXT, RawBlock, Score
-from lkmrs_dask.readers.streams import expand, is_gzip
+from lkmrs_dask.readers.streams import DamagedStreamError, expand, is_gzip
 
 __all__ = ["NO_HDU", "FitsTable", "ParquetTable"]
 
@@ -48,6 +48,9 @@ class FitsTable:
         if self._copy is not None:
             fault = expand(path, self._copy)
             self._copy.flush()
+            if isinstance(fault, DamagedStreamError):
+                self.close()
+                raise DamagedError(f"{fault}; any row may be wrong, so fetch the file again", file=path)
             self._fault = str(fault) if fault else None
             plain = Path(self._copy.name)
         try:

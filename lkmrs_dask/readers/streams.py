@@ -29,6 +29,10 @@ class StreamError(Exception):
     """The stream of bytes cannot go on; whoever knows the row makes an InputError of it."""
 
 
+class DamagedStreamError(StreamError):
+    """The bytes are not those that were written, perhaps those before the fault too."""
+
+
 @dataclass(frozen=True)
 class LineBlock:
     """Whole lines in a part of a buffer; only the last line of a file may lack its newline."""
@@ -138,7 +142,7 @@ def _inflate(source: BinaryIO) -> Iterator[bytes]:
         try:
             piece = decoder.decompress(data)
         except zlib.error as fault:
-            raise StreamError(f"the gzip stream is damaged: {fault}") from fault
+            raise DamagedStreamError(f"the gzip stream is damaged: {fault}") from fault
         data = decoder.unused_data
         if piece:
             yield piece

@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from lkmrs_dask.errors import InputError
+from lkmrs_dask.errors import DamagedError, InputError
 from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA, set_aside_table
 from lkmrs_dask.readers.cells import UNDECODABLE
 from lkmrs_dask.readers.raw import LONGEST_TEXT, RawBlock, Score
-from lkmrs_dask.readers.streams import LineBlock, StreamError, read_blocks
+from lkmrs_dask.readers.streams import DamagedStreamError, LineBlock, StreamError, read_blocks
 from lkmrs_dask.readers.text_values import FALSE_TEXTS, NULL_TEXTS, TRUE_TEXTS
 
 __all__ = ["DELIMITERS", "LINE_BREAK", "WRONG_FIELDS", "TextTable"]
@@ -66,6 +66,9 @@ class TextTable:
     def _next(self) -> LineBlock | None:
         try:
             return next(self._stream, None)
+        except DamagedStreamError as fault:
+            text = f"{fault}; any row may be wrong, so fetch the file again"
+            raise DamagedError(text, file=self._path, row=self._line) from fault
         except StreamError as fault:
             raise InputError(
                 f"{fault}; row {self._line} is the last good one", file=self._path, row=self._line
