@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CatalogError", "DamagedError", "InputError", "LkmrsError", "PartitionError", "UsageError"]
+__all__ = ["CatalogError", "DamagedError", "InputError", "LkmrsError", "UsageError"]
 
 
 class LkmrsError(Exception):
@@ -67,7 +67,3 @@ class DamagedError(InputError):
 
 class CatalogError(LkmrsError):
     """A catalogue on disk that breaks the HATS format or this package's promises about it."""
-
-
-class PartitionError(LkmrsError):
-    """One or more partitions failed; the others are written and a rerun takes up where this one ended."""

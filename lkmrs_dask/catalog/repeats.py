@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lkmrs_dask.catalog.ordering import codes, equal_neighbours, pack, sort_order
 from lkmrs_dask.schema import TableSchema
 
-__all__ = ["RowOrder", "SortedRows", "join_repeats", "row_order", "sort_and_join"]
+__all__ = ["RowOrder", "join_repeats", "row_order"]
 
 
 class RowOrder(NamedTuple):
@@ -21,14 +21,6 @@ class RowOrder(NamedTuple):
 
     order: NDArray[np.intp]
     repeat: NDArray[np.bool_]
-
-
-class SortedRows(NamedTuple):
-    """Sorted rows without repeats, the star of each, and the repeated rows that were taken out."""
-
-    table: pa.Table
-    star: NDArray[np.int64]
-    repeats: pa.Table
 
 
 def row_order(
@@ -65,16 +57,6 @@ def row_order(
     if len(order):
         repeat[1:] = equal_neighbours([word[order] for word in words]) & named[order][1:]
     return RowOrder(order, repeat)
-
-
-def sort_and_join(table: pa.Table, star: NDArray[np.int64], schema: TableSchema) -> SortedRows:
-    """Sort rows by star, key and the schema's order, and join rows of one star with equal keys.
-
-    See `row_order` and `join_repeats`.
-    """
-    order, repeat = row_order(table.column, table.column_names, star, schema)
-    kept, repeats = join_repeats(table.take(pa.array(order)), repeat)
-    return SortedRows(kept, star[order][~repeat], repeats)
 
 
 def join_repeats(table: pa.Table, repeat: NDArray[np.bool_]) -> tuple[pa.Table, pa.Table]:

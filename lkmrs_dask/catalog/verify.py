@@ -70,9 +70,7 @@ class _Check:
             return _Checked(0, None, [str(fault)])
         except (pa.ArrowException, OSError) as fault:
             return _Checked(0, None, [f"{where}: cannot be read: {fault}"])
-        problems = _check_schema(catalog, part, where) + _check_rows(
-            table.select(names), catalog, part, where
-        )
+        problems = _check_schema(catalog, part, where) + _check_rows(table, catalog, part, where)
         stars = table.column("star_id").unique() if has_stars else None
         return _Checked(table.num_rows, stars, problems)
 

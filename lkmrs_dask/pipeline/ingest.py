@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -42,12 +43,15 @@ class Ingested:
         Rows set aside by reason.
     failures : list of InputError
         Files whose reading ended early.
+    files : list of Path
+        All files that were read.
     """
 
     stars: pa.Table
     rows: dict[str, int] = field(default_factory=dict)
     set_aside: dict[str, int] = field(default_factory=dict)
     failures: list[InputError] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
 
 
 def ingest(
@@ -97,6 +101,7 @@ def ingest(
         pa.table({}),
         set_aside=dict(earlier or {}),
         failures=[one.failure for one in sets if one.failure is not None],
+        files=[task.file for task in tasks],
     )
     if earlier is not None and survey.set_aside.is_dir():
         shutil.copytree(survey.set_aside, survey.new_set_aside)

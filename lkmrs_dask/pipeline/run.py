@@ -86,8 +86,8 @@ def run_sources(
             _drop_stale(survey, {"stars"})
         write_products(survey, overview, report)
         summary = make_summary(job, survey, ingested, overview, footprints, report.stages)
-        read = {str(file) for _, source in sources for file in source.files()}
-        still = [text for text in (before or {}).get("failed_files", []) if not any(f in text for f in read)]
+        again = tuple(f"file {file}{end}" for file in ingested.files for end in ":,")
+        still = [text for text in (before or {}).get("failed_files", []) if not text.startswith(again)]
         summary["failed_files"] = still + summary["failed_files"]
         # The old summary stands until now: a run that was killed can be taken up with its settings.
         survey.publish_set_aside()

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from survey_runs import SPECTRA, Row, expected_rows, table_of
 
-from lkmrs_dask.catalog.repeats import sort_and_join
+from lkmrs_dask.catalog.repeats import join_repeats, row_order
+from lkmrs_dask.schema import TableSchema
+
+
+class SortedRows(NamedTuple):
+    """Sorted rows without repeats, the star of each, and the repeated rows that were taken out."""
+
+    table: pa.Table
+    star: NDArray[np.int64]
+    repeats: pa.Table
+
+
+def sort_and_join(table: pa.Table, star: NDArray[np.int64], schema: TableSchema) -> SortedRows:
+    """Sort rows by star, key and the schema's order, and join rows of one star with equal keys.
+
+    See `row_order` and `join_repeats`.
+    """
+    order, repeat = row_order(table.column, table.column_names, star, schema)
+    kept, repeats = join_repeats(table.take(pa.array(order)), repeat)
+    return SortedRows(kept, star[order][~repeat], repeats)
 
 
 def rows_and_stars(max_size: int = 14) -> st.SearchStrategy:
