@@ -28,19 +28,23 @@ PEER = "hats-import, 2 workers"
 
 def ours(raw: Path, out: Path, workers: int | None) -> None:
     """Build with lkmrs_dask on two threads or two worker processes."""
-    from lkmrs_dask.pipeline.cluster import Place, open_executor
+    from lkmrs_dask.pipeline.cluster import Place, open_crew
+    from lkmrs_dask.pipeline.draft import Draft
     from lkmrs_dask.pipeline.ingest import ingest
     from lkmrs_dask.pipeline.job import Settings
     from lkmrs_dask.pipeline.progress import Reporter
+    from lkmrs_dask.pipeline.readings import readings_of
     from lkmrs_dask.pipeline.survey import Survey
     from lkmrs_dask.readers.lamost_tables import TableSource
     from lkmrs_dask.schema import SPECTRA
 
     source = TableSource.from_settings(SPECTRA, ["*.csv.gz"], raw)
     place = Place(workers=workers) if workers else Place(threads=WORKERS)
-    reporter = Reporter()
-    with open_executor(place) as executor:
-        ingest([("spectra", source)], Settings(max_rows=MAX_ROWS), Survey(out), executor, reporter)
+    draft = Draft(Survey(out))
+    draft.begin()
+    with open_crew(place) as crew:
+        ingest(readings_of([("spectra", source)]), Settings(max_rows=MAX_ROWS), draft, crew, Reporter())
+    draft.commit(success=True)
 
 
 def hats_import(raw: Path, out: Path) -> None:

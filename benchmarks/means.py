@@ -15,13 +15,8 @@ from survey_files import make_stars
 from timing import compare, installed, parser, report
 
 import lkmrs_dask as lk
-from lkmrs_dask.catalog.running import threads
-from lkmrs_dask.pipeline.ingest import ingest
-from lkmrs_dask.pipeline.job import Settings
+from lkmrs_dask.pipeline.add import add_files
 from lkmrs_dask.pipeline.progress import Reporter
-from lkmrs_dask.pipeline.survey import Survey
-from lkmrs_dask.readers.lamost_tables import TableSource
-from lkmrs_dask.schema import MEASUREMENTS
 
 ROWS, STARS = 170_637, 36_588
 PARAMETERS = ("teff", "logg", "feh", "alpha_m", "rv", "vsini")
@@ -53,11 +48,9 @@ def build(folder: Path, n_rows: int, n_stars: int) -> Path:
     """Write the measurements as a survey's catalogue."""
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(make_measurements(n_rows, n_stars), folder / "raw.parquet")
-    survey = Survey(folder / "survey")
-    source = TableSource.from_settings(MEASUREMENTS, ["raw.parquet"], folder)
-    with threads() as pool:
-        ingest([("measurements", source)], Settings(), survey, pool, Reporter(quiet=True))
-    return survey.catalog("measurements")
+    survey = folder / "survey"
+    add_files([folder / "raw.parquet"], survey, catalog="measurements", report=Reporter(quiet=True))
+    return survey / "measurements"
 
 
 def with_polars(files: str):

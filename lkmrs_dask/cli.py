@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from lkmrs_dask import __version__
-from lkmrs_dask.errors import LkmrsError
+from lkmrs_dask.errors import LkmrsError, UsageError
 
 __all__ = ["main"]
 
@@ -28,6 +28,9 @@ class _Commands(click.Group):
         except LkmrsError as fault:
             click.echo(f"lkmrs: {fault}", err=True)
             ctx.exit(fault.exit_code)
+        except KeyboardInterrupt:
+            click.echo("lkmrs: interrupted. What is done is kept: run the same command again", err=True)
+            ctx.exit(1)
         except BrokenPipeError:
             raise  # click ends quietly when nobody reads on
         except OSError as fault:
@@ -48,6 +51,7 @@ def main() -> None:
 def _place_options(function: Callable[..., None]) -> Callable[..., None]:
     """Options that say where to compute."""
     for option in (
+        click.option("--memory", metavar="SIZE", help="Memory limit of each of the --workers, as 2GB."),
         click.option("--scheduler", metavar="ADDRESS", help="Compute on a running Dask scheduler."),
         click.option("--workers", type=int, metavar="N", help="Compute on N local worker processes."),
         click.option("--threads", type=int, metavar="N", help="Compute on N threads (default: one a core)."),
@@ -62,22 +66,96 @@ def _finish(summary: dict[str, Any], out: Path) -> None:
 
     for line in summary_lines(summary, out):
         click.echo(line)
-    if summary["failed_files"]:
+    if summary["failed_files"] or summary["failed_pieces"]:
         sys.exit(1)
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--fraction", type=float, default=1.0, show_default=True, help="Of the paper's survey.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same survey.")
+@click.option("--flux", is_flag=True, help="Write FITS spectra with flux too, of one star in a hundred.")
+@click.option("--flux-stars", type=click.IntRange(min=0), help="Of so many stars instead, the brightest.")
+@click.option("--dirt", type=float, default=0.01, show_default=True, help="Share of rows with a bad copy.")
+@click.option("--external/--no-external", default=True, help="Catalogues of other surveys.")
+@click.option("--light-curves/--no-light-curves", default=True, help="Light curves of variable stars.")
+@click.option("--text-only", is_flag=True, help="No FITS table among the general catalogue's files.")
+@click.option(
+    "--hats", is_flag=True, help="Write catalogues directly, no raw files; --fraction may exceed 1."
+)
+@_place_options
+def synth(
+    out: Path,
+    fraction: float,
+    seed: int,
+    flux: bool,
+    flux_stars: int | None,
+    dirt: float,
+    external: bool,
+    light_curves: bool,
+    text_only: bool,
+    hats: bool,
+    **where: Any,
+) -> None:
+    """Write a synthetic survey at the paper's numbers: raw files of LAMOST and others, and the truth."""
+    from lkmrs_dask.pipeline.cluster import Place
+    from lkmrs_dask.pipeline.synth import write_catalogs, write_raw
+
+    if hats and (flux or flux_stars or text_only):
+        raise UsageError(
+            "--hats writes catalogues without raw files: leave out --flux, --flux-stars, --text-only"
+        )
+    if hats:
+        write_catalogs(out, fraction, seed, Place(**where))
+        return
+    counts = write_raw(
+        out,
+        fraction,
+        seed,
+        flux_stars=-1 if flux and flux_stars is None else flux_stars,
+        dirt=dirt,
+        external=external,
+        light_curves=light_curves,
+        text_only=text_only,
+        place=Place(**where),
+    )
+    for name in ("n_spectra", "n_stars", "n_stars_with_parameters"):
+        click.echo(f"{name:<26} {counts[name]:>12,}")
+    click.echo(f"raw files and truth: {out}; next: lkmrs run jobs/full_release.toml --raw {out} --out SURVEY")
 
 
 @main.command()
 @click.argument("job", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Survey folder.")
 @click.option("--raw", type=click.Path(path_type=Path), help="Raw files, in place of the job's folder.")
+@click.option("--drop-ingested", is_flag=True, help="Leave out files that `lkmrs ingest` added since.")
+@click.option("--dry-run", is_flag=True, help="Print what there is to do, and do nothing.")
+@click.option("--rows", type=float, metavar="N", help="With --dry-run: plan for a survey of N rows.")
 @_place_options
-def run(job: Path, out: Path, raw: Path | None, **where: Any) -> None:
-    """Carry out a job: raw files to catalogues, tables, figures and summary.json."""
+def run(
+    job: Path,
+    out: Path,
+    raw: Path | None,
+    drop_ingested: bool,
+    dry_run: bool,
+    rows: float | None,
+    **where: Any,
+) -> None:
+    """Carry out a job, or go on with it: raw files to catalogues, tables, figures and summary.json."""
     from lkmrs_dask.pipeline.cluster import Place
     from lkmrs_dask.pipeline.job import read_job
+
+    if dry_run:
+        from lkmrs_dask.pipeline.plan import plan_run
+
+        for line in plan_run(read_job(job, raw), out, Place(**where), rows).lines():
+            click.echo(line)
+        return
+    if rows is not None:
+        raise UsageError("--rows goes with --dry-run")
     from lkmrs_dask.pipeline.run import run_job
 
-    _finish(run_job(read_job(job, raw), out, Place(**where)), out)
+    _finish(run_job(read_job(job, raw), out, Place(**where), drop_ingested=drop_ingested), out)
 
 
 @main.command()
@@ -98,7 +176,7 @@ def run(job: Path, out: Path, raw: Path | None, **where: Any) -> None:
 def ingest(
     files: tuple[Path, ...], out: Path, catalog: str, plans: tuple[str, ...], no_flux: bool, **where: Any
 ) -> None:
-    """Add raw files (tables, FITS spectra, folders of them) to the catalogues of a survey."""
+    """Add raw files (tables, FITS spectra, folders of them) to a survey; only what they touch is redone."""
     from lkmrs_dask.pipeline.add import add_files
     from lkmrs_dask.pipeline.cluster import Place
 
@@ -108,32 +186,34 @@ def ingest(
 
 @main.command()
 @click.argument("survey", type=click.Path(path_type=Path))
+@click.option("--repair", "mend", is_flag=True, help="Make damaged and missing pieces anew.")
 @_place_options
-def verify(survey: Path, **where: Any) -> None:
-    """Check the catalogues of a survey: rows, order, pixels, one partition per star."""
-    from lkmrs_dask.catalog.opening import open_catalog
-    from lkmrs_dask.catalog.verify import verify_catalog
-    from lkmrs_dask.pipeline.cluster import Place, open_executor
-    from lkmrs_dask.pipeline.summary import read_summary
+def verify(survey: Path, mend: bool, **where: Any) -> None:
+    """Check a survey: checksums, rows, order, pixels, one partition per star."""
+    from lkmrs_dask.pipeline.add import repair
+    from lkmrs_dask.pipeline.check import verify_survey
+    from lkmrs_dask.pipeline.cluster import Place, open_crew
     from lkmrs_dask.pipeline.survey import Survey
 
-    folder = Survey(survey)
+    folder, place = Survey(survey), Place(**where)
     folder.check()
-    stated = (read_summary(folder) or {}).get("catalogs", {})
-    missing = [name for name in stated if name not in folder.catalogs()]
-    for name in missing:
-        click.echo(f"{name:<14} missing: summary.json counts {stated[name]:,} rows of it")
-    bad = len(missing)
-    with open_executor(Place(**where)) as executor:
-        for name, path in folder.catalogs().items():
-            problems = verify_catalog(path, executor)
-            if stated.get(name, len(open_catalog(path))) != len(open_catalog(path)):
-                problems.append(f"summary.json counts {stated[name]:,} rows")
-            bad += len(problems)
-            click.echo(f"{name:<14} {'sound' if not problems else f'{len(problems)} problems'}")
-            for problem in problems:
+    with open_crew(place) as crew:
+        checked = []
+        for one in verify_survey(folder, crew.executor):
+            checked.append(one)
+            click.echo(f"{one.name:<14} {'sound' if not one.problems else f'{len(one.problems)} problems'}")
+            for problem in one.problems:
                 click.echo(f"  {problem}")
-    if bad:
+    bad = sum(len(one.problems) for one in checked)
+    if bad and mend:
+        summary = repair(survey, checked, place)
+        left = [problem for one in verify_survey(folder) for problem in one.problems]
+        for problem in left:
+            click.echo(f"  not mended: {problem}")
+        _finish(summary, survey)
+        if left:
+            sys.exit(1)
+    elif bad:
         sys.exit(1)
 
 
@@ -141,20 +221,25 @@ def verify(survey: Path, **where: Any) -> None:
 @click.argument("survey", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json itself.")
 def status(survey: Path, as_json: bool) -> None:
-    """Print what a survey holds."""
-    from lkmrs_dask.pipeline.report import summary_lines
+    """Print what a survey holds, and how far a run in it is."""
+    from lkmrs_dask.pipeline.report import state_lines, summary_lines
     from lkmrs_dask.pipeline.summary import read_summary
     from lkmrs_dask.pipeline.survey import Survey
 
     folder = Survey(survey)
-    folder.check()
+    state = list(state_lines(folder))
     summary = read_summary(folder)
-    if summary is None:
+    if summary is None and not state:
+        folder.check()
         raise LkmrsError(f"{survey} has no summary.json: its run has not ended; run the job again")
+    if as_json and summary is None:
+        raise LkmrsError(f"{survey} has no summary.json yet: " + "; ".join(state))
     if as_json:
         click.echo(json.dumps(summary, indent=1))
         return
-    for line in summary_lines(summary, survey):
+    for line in state:
+        click.echo(line)
+    for line in summary_lines(summary, survey) if summary is not None else ():
         click.echo(line)
 
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["CatalogError", "DamagedError", "InputError", "LkmrsError", "UsageError"]
+import errno
+
+__all__ = ["CatalogError", "DamagedError", "InputError", "LkmrsError", "UsageError", "may_pass"]
+
+_PASSING = frozenset(
+    {errno.EIO, errno.EAGAIN, errno.EINTR, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.EREMOTEIO,
+     errno.ECONNRESET, errno.ECONNABORTED, errno.ECONNREFUSED, errno.EPIPE, errno.ENETDOWN, errno.ENETUNREACH,
+     errno.EHOSTUNREACH, errno.ENFILE, errno.EMFILE}
+)  # fmt: skip
 
 
 class LkmrsError(Exception):
@@ -67,3 +75,12 @@ class DamagedError(InputError):
 
 class CatalogError(LkmrsError):
     """A catalogue on disk that breaks the HATS format or this package's promises about it."""
+
+
+def may_pass(fault: BaseException | None) -> bool:
+    """Whether a fault may be gone on another try: of a network, a busy file system, or caused by one."""
+    if isinstance(fault, LkmrsError):
+        fault = fault.__cause__
+    if isinstance(fault, OSError) and fault.errno is not None:
+        return fault.errno in _PASSING
+    return isinstance(fault, ConnectionError | TimeoutError)

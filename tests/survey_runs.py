@@ -9,12 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from lkmrs_dask.catalog.build import BuiltCatalog, StarPlaces, build_catalog, gather_sightings, place_stars
+from lkmrs_dask.catalog import runs as runs_module
+from lkmrs_dask.catalog.build import BuiltCatalog, build_catalog
+from lkmrs_dask.catalog.layout import StarPlaces, gather_sightings, place_stars
 from lkmrs_dask.catalog.opening import open_catalog
-from lkmrs_dask.catalog.runs import ReadFile, Run, RunSet, read_file
+from lkmrs_dask.catalog.repeats import KEPT, ROW_OF_PARTITION
+from lkmrs_dask.catalog.runs import ReadFiles, Run, RunSet
 from lkmrs_dask.errors import InputError
 from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA, Chunk
 from lkmrs_dask.schema import HEALPIX_COLUMN, MEASUREMENTS, SPECTRA, TableSchema
@@ -29,6 +35,7 @@ class Tables:
 
     pieces: Mapping[str, Sequence[pa.Table | InputError | Chunk]]
     schema: TableSchema = SPECTRA
+    files_together: int = 1
 
     def files(self) -> list[Path]:
         return [Path(name) for name in sorted(self.pieces)]
@@ -48,20 +55,32 @@ def table_of(rows: Sequence[Row], schema: TableSchema = SPECTRA, without: Sequen
 
 
 def read_files(source: Tables, folder: Path, order: Sequence[int] | None = None) -> list[RunSet]:
-    """Read the files of a source into runs, in another order where one is given."""
+    """Read the files of a source into runs, each for itself, in another order where one is given."""
     files = source.files()
     files = files if order is None else [files[k] for k in order]
-    return [read_file(ReadFile(source, file, folder / f"run{n:02d}")) for n, file in enumerate(files)]
+    return [
+        runs_module.read_files(ReadFiles(source, (file,), folder / f"run{n:02d}"))
+        for n, file in enumerate(files)
+    ]
 
 
-def place(runs: Sequence[Run], folder: Path, radius_arcsec: float = 3.0) -> StarPlaces:
-    """Find the stars of runs and note their places."""
-    sightings = gather_sightings(runs)
+def place(
+    runs: Sequence[Run], folder: Path, radius_arcsec: float = 3.0
+) -> tuple[StarPlaces, list[NDArray[np.int64]]]:
+    """Find the stars of runs: their places, and the star of each sighting of each run."""
+    tables = [run.sightings() for run in runs]
+    sightings = gather_sightings(tables)
     uid, ra, dec, count = (sightings.column(name) for name in ("uid", "ra", "dec", "count"))
-    found = resolve_stars(uid, ra, dec, count, radius_arcsec=radius_arcsec)
+    found = resolve_stars(uid, ra.to_numpy(), dec.to_numpy(), count.to_numpy(), radius_arcsec=radius_arcsec)
     stars = pa.table({"star_id": found.star_id, "uid": found.uid, "ra": found.ra, "dec": found.dec,
                       HEALPIX_COLUMN: found.healpix29})  # fmt: skip
-    return place_stars(runs, stars, found.star, folder)
+    ends = np.cumsum([len(table) for table in tables])
+    return place_stars(stars, folder), np.split(found.star, ends[:-1])
+
+
+def taken_out(groups: pa.Table) -> pa.Table:
+    """Rows that a build took out as copies, of the groups of repeated rows that it reports."""
+    return groups.filter(pc.invert(groups.column(KEPT))).drop_columns([KEPT, ROW_OF_PARTITION])
 
 
 def build(
@@ -75,9 +94,9 @@ def build(
 ) -> tuple[BuiltCatalog, StarPlaces]:
     """Read, place and build; the catalogue is ``folder / source.schema.name``."""
     runs = [run for one in read_files(source, folder / "work", order) for run in one.runs]
-    places = place(runs, folder / "work")
+    places, stars = place(runs, folder / "work")
     built = build_catalog(
-        runs, places, source.schema, folder / source.schema.name,
+        runs, stars, places, source.schema, folder / source.schema.name,
         max_rows=max_rows, max_bytes=max_bytes, executor=executor,
     )  # fmt: skip
     return built, places
@@ -167,5 +186,6 @@ __all__ = [
     "read_files",
     "stored_rows",
     "table_of",
+    "taken_out",
     "weighted_by_hand",
 ]

@@ -1,11 +1,11 @@
-"""Second half of a build: give every star one place, tile the sky by stars, and write each partition's rows.
+"""Second half of a build: write each partition's rows, sorted, each spectrum once.
 
 Memory is bounded by one partition a task: rows come from the runs (`runs`), which are mapped, not loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +13,22 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lkmrs_dask.catalog.hats_write import PartitionReceipt, finish_catalog, new_folder, write_partition
-from lkmrs_dask.catalog.repeats import join_repeats, row_order
+from lkmrs_dask.catalog.layout import Part, Seen, StarPlaces, assign_runs, lay_out, star_file
+from lkmrs_dask.catalog.repeats import join_repeats, repeated_groups, row_order
 from lkmrs_dask.catalog.running import Progress, run_tasks
 from lkmrs_dask.catalog.runs import Run, read_table
 from lkmrs_dask.catalog.star_index import write_star_index
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN, TableSchema
-from lkmrs_dask.sky.tiling import Tiling, adaptive_tiling
+from lkmrs_dask.sky.tiling import Tiling
 
-__all__ = ["BuiltCatalog", "StarPlaces", "build_catalog", "gather_sightings", "place_stars"]
+__all__ = ["SORTED_BY", "BuiltCatalog", "PartRows", "WriteRows", "build_catalog", "catalog_schema"]
 
 PLACE_COLUMNS = ("star_id", "ra", "dec", HEALPIX_COLUMN)
+SORTED_BY = {"hats_cols_sort": f"{HEALPIX_COLUMN} star_id"}
 
 
 class BuiltCatalog(NamedTuple):
@@ -38,126 +39,78 @@ class BuiltCatalog(NamedTuple):
     repeats: pa.Table
 
 
-@dataclass(frozen=True, eq=False)
-class StarPlaces:
-    """Where each star of a build lies, and which star each sighting of each run is.
+class PartRows(NamedTuple):
+    """A partition to write, the rows that go into it, and stems of the runs that have them.
 
-    Parameters
-    ----------
-    stars : pyarrow.Table
-        ``star_id``, ``uid``, ``ra``, ``dec`` and ``_healpix_29``, sorted by the last and then the first; a
-        star's rank is its row here.
-    path : Path
-        The same as an Arrow file, for the tasks.
+    Stems as text: a survey of billions of rows has hundreds for each of its thousands of partitions, and text
+    travels in a tenth of the time that paths take.
     """
 
-    stars: pa.Table
-    path: Path
+    part: Part
+    rows: int
+    stems: tuple[str, ...]
+
+    @classmethod
+    def of(cls, part: Part, rows: int, runs: Iterable[Run]) -> PartRows:
+        """Make one of runs."""
+        return cls(part, int(rows), tuple(str(run.stem) for run in runs))
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs."""
+        return [Run(Path(stem)) for stem in self.stems]
 
 
-def gather_sightings(runs: Sequence[Run]) -> pa.Table:
-    """All sightings of all runs, one run after the other."""
-    schema = pa.schema(
-        [("uid", pa.string()), ("ra", pa.float64()), ("dec", pa.float64()), ("count", pa.int64())]
-    )
-    return pa.concat_tables([schema.empty_table(), *(run.sightings() for run in runs)])
-
-
-def place_stars(
-    runs: Sequence[Run], stars: pa.Table, star_of_sighting: NDArray[np.int64], folder: Path
-) -> StarPlaces:
-    """Note for each run which star each of its sightings is.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        In the order of `gather_sightings`.
-    stars : pyarrow.Table
-        See `StarPlaces`.
-    star_of_sighting : ndarray of int64
-        Rank of the star of each gathered sighting.
-    folder : Path
-        Where the stars' file goes.
-
-    Raises
-    ------
-    CatalogError
-        When two stars share an id, or stars are not in order.
-    """
-    index = stars.column(HEALPIX_COLUMN).to_numpy()
-    if np.any(index[1:] < index[:-1]):
-        raise CatalogError("stars must be sorted by _healpix_29 before they are placed")
-    n_ids = pc.count_distinct(stars.column("star_id")).as_py()
-    if n_ids != stars.num_rows:
-        raise CatalogError(
-            f"{stars.num_rows - n_ids} star ids are given twice: a star would be in two partitions"
-        )
-    at = 0
-    for run in runs:
-        n = run.sightings().num_rows
-        np.save(_star_file(run), star_of_sighting[at : at + n].astype(np.int64))
-        at += n
-    path = folder / "stars.arrow"
-    with pa.OSFile(str(path), "wb") as stream, pa.ipc.new_file(stream, stars.schema) as writer:
-        writer.write_table(stars.combine_chunks())
-    return StarPlaces(stars, path)
-
-
-def _star_file(run: Run) -> Path:
-    return run.file(".star.npy")
-
-
-class _Part(NamedTuple):
-    """A partition to write: its pixel, and the ranks of its stars [first, last)."""
-
-    order: int
-    pixel: int
-    first: int
-    last: int
-
-
-def _tile(runs: Sequence[Run], stars: pa.Table, max_rows: int, max_bytes: int) -> tuple[Tiling, list[_Part]]:
-    rows = np.zeros(stars.num_rows, dtype=np.int64)
-    size = np.zeros(stars.num_rows, dtype=np.float64)
-    for run in runs:
-        star = np.load(_star_file(run))
-        count = run.sightings().column("count").to_numpy()
-        here = np.bincount(star, weights=count, minlength=stars.num_rows)
-        rows += here.astype(np.int64)
-        size += here * (run.size / max(1, run.rows))
-    index = stars.column(HEALPIX_COLUMN).to_numpy()
-    seen = rows > 0
-    tiling = adaptive_tiling(index[seen], rows[seen], size=size[seen], max_rows=max_rows, max_bytes=max_bytes)
-    lo, hi = tiling.bounds
-    first, last = np.searchsorted(index, lo), np.searchsorted(index, hi)
-    return tiling, [_Part(*part) for part in zip(tiling.order.tolist(), tiling.pixel.tolist(),
-                                                 first.tolist(), last.tolist(), strict=True)]  # fmt: skip
+def catalog_schema(table: TableSchema, columns: Iterable[str]) -> pa.Schema:
+    """Columns of a catalogue made of rows with these columns: they, and those of the stars."""
+    return table.arrow({*PLACE_COLUMNS, *columns})
 
 
 @dataclass(frozen=True)
-class _WriteStars:
-    """Collects the rows of a range of stars from all runs and writes them as a partition."""
+class WriteRows:
+    """Task: collect the rows of a range of stars from runs and write them as a partition.
 
-    runs: tuple[Run, ...]
+    Parameters
+    ----------
+    places : Path
+        File of a `StarPlaces`.
+    root : Path
+        The catalogue's folder.
+    table : TableSchema
+        Its columns, key and order.
+    schema : pyarrow.Schema
+        The columns that it has.
+    """
+
     places: Path
     root: Path
     table: TableSchema
     schema: pa.Schema
 
-    def __call__(self, part: _Part) -> tuple[PartitionReceipt, pa.Table]:
+    def __call__(self, task: PartRows) -> tuple[PartitionReceipt, pa.Table]:
+        """Write it, and give its repeated rows too (`repeated_groups`)."""
+        part = task.part
         stored = [field for field in self.schema if field.name not in PLACE_COLUMNS]
-        found = _Found.of(self.runs, part, stored)
+        found = _Found.of(task.runs, part, stored)
+        if len(found.star) != task.rows:
+            raise CatalogError(
+                f"{self.root.name} {part.name}: {len(found.star)} rows were found of the {task.rows} that "
+                "were sighted; see `lkmrs verify SURVEY --repair`"
+            )
         order, repeat = row_order(found.column, [field.name for field in stored], found.star, self.table)
         rows = pa.array(order)
         # A column at a time, so that the rows are in memory once and not once as read and once as sorted.
         columns = {field.name: found.take_out(field.name).take(rows) for field in stored}
-        table, repeats = join_repeats(pa.table(columns, schema=pa.schema(stored)), repeat)
+        sorted_rows = pa.table(columns, schema=pa.schema(stored))
         del columns
+        groups = repeated_groups(sorted_rows, repeat)
+        table = join_repeats(sorted_rows, repeat)
+        del sorted_rows
         places = read_table(self.places).slice(part.first, part.last - part.first)
         star = pa.array(found.star[order][~repeat] - part.first)
         for name in PLACE_COLUMNS:
             table = table.append_column(self.schema.field(name), places.column(name).take(star))
-        return write_partition(table.select(self.schema.names), self.root, part.order, part.pixel), repeats
+        return write_partition(table.select(self.schema.names), self.root, part.order, part.pixel), groups
 
 
 class _Found:
@@ -171,7 +124,7 @@ class _Found:
         self.star = star
 
     @classmethod
-    def of(cls, runs: Sequence[Run], part: _Part, fields: Sequence[pa.Field]) -> _Found:
+    def of(cls, runs: Sequence[Run], part: Part, fields: Sequence[pa.Field]) -> _Found:
         """Take the rows from one run after the other; a column that a run does not have is null."""
         pieces: dict[str, list[pa.Array]] = {field.name: [] for field in fields}
         stars = [np.empty(0, np.int64)]
@@ -198,7 +151,7 @@ class _Found:
 
 def _rows_of(run: Run, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row numbers of a run, rising, that belong to stars [first, last), and their stars."""
-    star = np.load(_star_file(run), mmap_mode="r")
+    star = np.load(star_file(run), mmap_mode="r")
     wanted = np.flatnonzero((star >= first) & (star < last))
     if wanted.size == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -214,6 +167,7 @@ def _rows_of(run: Run, first: int, last: int) -> tuple[NDArray[np.int64], NDArra
 
 def build_catalog(
     runs: Sequence[Run],
+    stars: Sequence[NDArray[np.int64]],
     places: StarPlaces,
     table: TableSchema,
     target: Path,
@@ -223,14 +177,18 @@ def build_catalog(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> BuiltCatalog:
-    """Write the runs of one catalogue as HATS partitions; the folder appears when it is complete.
+    """Write runs as a HATS catalogue at one go; the folder appears when it is complete.
+
+    A pipeline's run does the same piece by piece, with receipts (`lkmrs_dask.pipeline`).
 
     Parameters
     ----------
     runs : sequence of Run
         All of the catalogue's.
+    stars : sequence of ndarray of int64
+        Rank of the star of each sighting of each run.
     places : StarPlaces
-        Made of these runs, perhaps together with those of other catalogues of the survey.
+        The stars; perhaps those of other catalogues of the survey too.
     table : TableSchema
         The catalogue's columns, key and order.
     target : Path
@@ -253,16 +211,21 @@ def build_catalog(
     """
     if not runs:
         raise CatalogError(f"{target}: no row came out of the raw files, see set_aside/ for the reasons")
-    tiling, parts = _tile(runs, places.stars, max_rows, max_bytes)
-    present = set(PLACE_COLUMNS).union(*(run.schema.names for run in runs))
-    schema = table.arrow(present)
+    schema = catalog_schema(table, {name for run in runs for name in run.columns()})
+    seen = [
+        Seen(run.stem.name, star, *(run.sightings().column(name).to_numpy() for name in ("count", "bytes")))
+        for run, star in zip(runs, stars, strict=True)
+    ]
+    layout = lay_out(places, seen, table, schema.names, max_rows, max_bytes)
+    needed = assign_runs(runs, stars, layout.parts)
     with new_folder(target) as folder:
-        write = _WriteStars(tuple(runs), places.path, folder, table, schema)
-        results = run_tasks(write, parts, executor, progress)
+        write = WriteRows(places.path, folder, table, schema)
+        tasks = [
+            PartRows.of(*of_part) for of_part in zip(layout.parts, layout.rows.tolist(), needed, strict=True)
+        ]
+        results = run_tasks(write, tasks, executor, progress)
         receipts = [receipt for receipt, _ in results]
-        order = {"hats_cols_sort": f"{HEALPIX_COLUMN} star_id"}
-        rows = finish_catalog(folder, schema, receipts, name=target.name, kind="source", properties=order)
+        rows = finish_catalog(folder, schema, receipts, name=target.name, kind="source", properties=SORTED_BY)
         write_star_index(folder, places.stars)
-    return BuiltCatalog(
-        rows, tiling, pa.concat_tables([repeats for _, repeats in results], promote_options="default")
-    )
+    groups = pa.concat_tables([groups for _, groups in results], promote_options="default")
+    return BuiltCatalog(rows, layout.tiling, groups)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask import __version__
 from lkmrs_dask.catalog.hats import partition_path
+from lkmrs_dask.catalog.receipts import whole_file
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.schema import HEALPIX_COLUMN
 from lkmrs_dask.sky.index import INDEX_ORDER, index_range
@@ -88,27 +89,22 @@ def write_partition(table: pa.Table, root: Path, order: int, pixel: int) -> Part
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     # Row groups are what readers skip by; rows with spectra are tens of kB, so bytes bound them too.
     row_bytes = max(1, table.nbytes // len(table))
-    try:
-        with temporary.open("wb") as stream:
-            pq.write_table(
-                table,
-                stream,
-                row_group_size=max(1, min(ROW_GROUP_ROWS, _ROW_GROUP_BYTES // row_bytes)),
-                # A third larger than Zstandard's, and read nearly twice as fast.
-                compression="lz4",
-                use_dictionary=_text_columns(table.schema),
-                sorting_columns=pq.SortingColumn.from_ordering(table.schema, [(HEALPIX_COLUMN, "ascending")]),
-                write_page_index=True,
-                write_page_checksum=True,
-            )
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as temporary, temporary.open("wb") as stream:
+        pq.write_table(
+            table,
+            stream,
+            row_group_size=max(1, min(ROW_GROUP_ROWS, _ROW_GROUP_BYTES // row_bytes)),
+            # A third larger than Zstandard's, and read nearly twice as fast.
+            compression="lz4",
+            use_dictionary=_text_columns(table.schema),
+            sorting_columns=pq.SortingColumn.from_ordering(table.schema, [(HEALPIX_COLUMN, "ascending")]),
+            write_page_index=True,
+            write_page_checksum=True,
+        )
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _text_columns(schema: pa.Schema) -> list[str]:

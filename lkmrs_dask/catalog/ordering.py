@@ -62,12 +62,19 @@ def pack(columns: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
 
 
 def sort_order(
-    words: Sequence[NDArray[np.int64]], tie_breakers: Callable[[], Sequence[NDArray[np.int64]]]
+    words: Sequence[NDArray[np.int64]],
+    tie_breakers: Callable[[NDArray[np.intp]], Sequence[NDArray[np.int64]]],
 ) -> NDArray[np.intp]:
-    """Stable order by `words`, most significant first; `tie_breakers` makes more, only if rows are equal."""
+    """Stable order by `words`, most significant first; `tie_breakers` makes more for rows equal in them."""
     order = np.argsort(words[0], kind="stable") if len(words) == 1 else np.lexsort(list(words)[::-1])
-    if equal_neighbours([word[order] for word in words]).any():
-        order = np.lexsort([*list(words), *tie_breakers()][::-1])
+    same = equal_neighbours([word[order] for word in words])
+    if same.any():
+        tied = np.zeros(len(order), dtype=bool)
+        tied[1:] |= same
+        tied[:-1] |= same
+        rows = np.sort(order[tied])  # as they came, so that the order stays stable
+        ties = [*(word[rows] for word in words), *tie_breakers(rows)]
+        order[tied] = rows[np.lexsort(ties[::-1])]
     return order
 
 

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from lkmrs_dask.catalog.ordering import codes, equal_neighbours, pack, sort_order
 from lkmrs_dask.schema import TableSchema
 
-__all__ = ["RowOrder", "join_repeats", "row_order"]
+__all__ = ["KEPT", "ROW_OF_PARTITION", "RowOrder", "join_repeats", "repeated_groups", "row_order"]
+
+KEPT, ROW_OF_PARTITION = "kept", "partition_row"
 
 
 class RowOrder(NamedTuple):
@@ -29,12 +31,14 @@ def row_order(
     star: NDArray[np.int64],
     schema: TableSchema,
 ) -> RowOrder:
-    """Order of rows by star, the schema's key and its sort columns.
+    """Order of rows by star, the schema's key, its sort columns, and then all others.
+
+    So the order depends on what rows hold and not on how they came; lists alone are not compared.
 
     Parameters
     ----------
     column : callable
-        Gives a column by name; asked for the key's, and for the sort columns only if keys are equal.
+        Gives a column by name; asked for the key's, and for others only if keys are equal.
     present : collection of str
         Columns that there are; a missing one counts as null.
     star : ndarray of int64, shape (rows,)
@@ -52,14 +56,47 @@ def row_order(
             if name in key:
                 key[name] = np.where(key[by] == 2, 0, value)
     words = pack([star - star.min(initial=0), *key.values()])
-    order = sort_order(words, lambda: pack([codes(column(name)) for name in schema.sort if name in present]))
+    rest = [*schema.sort, *sorted(set(present) - set(schema.sort) - set(schema.key))]
+
+    def tie_breakers(rows: NDArray[np.intp]) -> list[NDArray[np.int64]]:
+        at = pa.array(rows)
+        columns = (column(name).take(at) for name in rest if name in present)
+        return pack([codes(values) for values in columns if not pa.types.is_nested(values.type)])
+
+    order = sort_order(words, tie_breakers)
     repeat = np.zeros(len(order), dtype=bool)
     if len(order):
         repeat[1:] = equal_neighbours([word[order] for word in words]) & named[order][1:]
     return RowOrder(order, repeat)
 
 
-def join_repeats(table: pa.Table, repeat: NDArray[np.bool_]) -> tuple[pa.Table, pa.Table]:
+def repeated_groups(table: pa.Table, repeat: NDArray[np.bool_]) -> pa.Table:
+    """Rows that name one spectrum more than once, as they came.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Sorted rows.
+    repeat : ndarray of bool, shape (rows,)
+        Rows that repeat the one before them.
+
+    Returns
+    -------
+    pyarrow.Table
+        The columns of `table`, then ``kept`` (true for the first of each group, the others are its copies)
+        and ``partition_row``: the place of the group's joined row in what `join_repeats` gives.
+    """
+    if not repeat.any():
+        rows, there = table.schema.empty_table(), np.zeros(len(table), dtype=bool)
+    else:
+        there = repeat.copy()
+        there[:-1] |= repeat[1:]
+        rows = table.filter(pa.array(there))
+    rows = rows.append_column(KEPT, pa.array(~repeat[there]))
+    return rows.append_column(ROW_OF_PARTITION, pa.array((np.cumsum(~repeat) - 1)[there], pa.int64()))
+
+
+def join_repeats(table: pa.Table, repeat: NDArray[np.bool_]) -> pa.Table:
     """Take out repeated rows, and fill what the row before them lacks from them.
 
     Of rows with equal keys the first stays, and each null in it becomes the first value among the copies
@@ -75,10 +112,10 @@ def join_repeats(table: pa.Table, repeat: NDArray[np.bool_]) -> tuple[pa.Table, 
 
     Returns
     -------
-    kept, repeats : pyarrow.Table
+    pyarrow.Table
     """
     if not repeat.any():
-        return table, table.schema.empty_table()  # a slice of no rows would keep the whole table alive
+        return table
     first = np.flatnonzero(~repeat)
     group = np.cumsum(~repeat) - 1
     copies = np.flatnonzero(repeat)
@@ -93,7 +130,7 @@ def join_repeats(table: pa.Table, repeat: NDArray[np.bool_]) -> tuple[pa.Table, 
             filler = column.take(pa.array(source, mask=source < 0))
             values = _either(values, filler)
         columns.append(values)
-    return pa.table(columns, schema=table.schema), table.filter(pa.array(repeat))
+    return pa.table(columns, schema=table.schema)
 
 
 def _either(values: pa.ChunkedArray, filler: pa.ChunkedArray) -> pa.ChunkedArray:

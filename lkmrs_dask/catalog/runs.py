@@ -8,7 +8,6 @@ and never held all at once.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lkmrs_dask.errors import DamagedError, InputError
+from lkmrs_dask.catalog.receipts import whole_file, write_array
+from lkmrs_dask.errors import DamagedError, InputError, may_pass
 from lkmrs_dask.readers.base import Chunk, Source, set_aside_table
 from lkmrs_dask.sky.index import healpix29
 
-__all__ = ["ReadFile", "Run", "RunSet", "read_file", "read_table", "write_run"]
+__all__ = ["SIGHTINGS", "ReadFiles", "Run", "RunSet", "read_files", "read_table", "write_run"]
 
 RUN_ROWS = 250_000
 RUN_BYTES = 128 << 20
+TRIES = 3
+
+SIGHTINGS = pa.schema(
+    [
+        ("uid", pa.string()),
+        ("ra", pa.float64()),
+        ("dec", pa.float64()),
+        ("count", pa.int64()),
+        ("bytes", pa.int64()),
+    ]
+)
+"""Columns of sightings: who and where, and the rows and bytes that say so."""
+
+_ROWS, _SIGHTINGS, _NUMBERS = ".arrow", ".sightings", ".rows.npy"
+_TEXT = 16  # bytes of a short text or of a list's offsets
+_WIDTH = {pa.bool_(): 1, pa.int16(): 2, pa.int32(): 4, pa.float32(): 4, pa.date32(): 4, pa.int64(): 8,
+          pa.float64(): 8}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,49 +53,66 @@ class Run:
     ----------
     stem : Path
         Path of the run's files without their endings; its name may have dots.
-    rows, size : int
-        Rows, and their bytes in memory.
-    schema : pyarrow.Schema
-        Columns of this run; a file may lack some that others have.
     """
 
     stem: Path
-    rows: int
-    size: int
-    schema: pa.Schema
+
+    @property
+    def rows(self) -> int:
+        """Its rows."""
+        return len(self.rows_by_sighting())
 
     def file(self, ending: str) -> Path:
         """Path of one of the run's files."""
         return _file(self.stem, ending)
 
+    def files(self) -> list[Path]:
+        """All that `write_run` wrote."""
+        return [self.file(ending) for ending in (_ROWS, _SIGHTINGS, _NUMBERS)]
+
     def table(self) -> pa.Table:
         """Map the rows into memory."""
-        return read_table(self.file(".arrow"))
+        return read_table(self.file(_ROWS))
 
     def sightings(self) -> pa.Table:
-        """Distinct (uid, ra, dec) with the number of rows of each, in the order of `rows_by_sighting`."""
-        return read_table(self.file(".sightings"))
+        """Distinct (uid, ra, dec) with rows and bytes of each, in the order of `rows_by_sighting`."""
+        return read_table(self.file(_SIGHTINGS))
 
     def rows_by_sighting(self) -> NDArray[np.int32]:
         """Row numbers, those of the first sighting first."""
-        return np.load(self.file(".rows.npy"), mmap_mode="r")
+        return np.load(self.file(_NUMBERS), mmap_mode="r")
+
+    def columns(self) -> list[str]:
+        """Columns of this run; a file may lack some that others have."""
+        with pa.memory_map(str(self.file(_ROWS))) as stream:
+            return pa.ipc.open_file(stream).schema.names
 
 
 @dataclass(frozen=True)
 class RunSet:
-    """What reading a raw file gave."""
+    """What reading raw files gave.
+
+    Parameters
+    ----------
+    runs : tuple of Run
+        Their rows.
+    set_aside : pyarrow.Table
+        What was not used, with reasons (``SET_ASIDE_SCHEMA``).
+    failures : tuple of InputError
+        Files whose reading ended early.
+    """
 
     runs: tuple[Run, ...]
     set_aside: pa.Table
-    failure: InputError | None
+    failures: tuple[InputError, ...] = ()
 
 
 @dataclass(frozen=True)
-class ReadFile:
-    """A task: one raw file of a source, and where its runs go."""
+class ReadFiles:
+    """A task: raw files of a source that are read together, and where their runs go."""
 
     source: Source
-    file: Path
+    files: tuple[Path, ...]
     stem: Path
 
 
@@ -88,53 +122,92 @@ def read_table(path: Path) -> pa.Table:
         return pa.ipc.open_file(stream).read_all()
 
 
-def read_file(task: ReadFile) -> RunSet:
-    """Read a raw file into runs.
+def read_files(task: ReadFiles) -> RunSet:
+    """Read raw files into runs.
 
-    A fault that ends the reading is reported beside the rows that came before it, not raised: one bad file
-    must not cost the others.  Of a file with damaged bytes no row is used.
+    A fault that ends the reading of a file is reported beside the rows that came before it, not raised: one
+    bad file must not cost the others.  After one that may pass the file is read again, `TRIES` times in all.
+    Of a file with damaged bytes no row is used.
     """
-    runs: list[Run] = []
-    pending: list[pa.Table] = []
+    collected = _Collected(task.stem)
+    aside = [set_aside_table("", "", rows=[])]
+    failures: list[InputError] = []
+    for file in task.files:
+        for tried in range(1, TRIES + 1):
+            collected.begin_file()
+            set_aside, failure = _read_file(task.source, file, collected)
+            if failure is None or not may_pass(failure) or tried == TRIES:
+                break
+            collected.drop_file()
+        aside += set_aside
+        if failure is not None:
+            failures.append(failure)
+    collected.flush()
+    return RunSet(tuple(collected.runs), pa.concat_tables(aside).combine_chunks(), tuple(failures))
+
+
+def _read_file(source: Source, file: Path, collected: _Collected) -> tuple[list[pa.Table], InputError | None]:
+    """Read a file; gives what it set aside, and the fault that ended it."""
     aside: list[pa.Table] = []
-    failure: InputError | None = None
-
-    def flush() -> None:
-        if pending:
-            table = pa.concat_tables(pending, promote_options="default")
-            pending.clear()
-            if table.num_rows:
-                stem = task.stem.with_name(f"{task.stem.name}-{len(runs):04d}")
-                runs.append(write_run(table, stem))
-
-    for chunk in _guarded(task):
+    for chunk in _guarded(source, file):
         if isinstance(chunk, InputError):
-            failure = chunk
             damaged = isinstance(chunk, DamagedError)
             if damaged:
-                pending.clear()
-                runs.clear()
+                collected.drop_file()
             reason = "file is damaged" if damaged else "file cannot be read"
-            aside.append(set_aside_table(task.file, reason, column=chunk.column, values=[str(chunk)]))
-            continue
-        pending.append(chunk.table)
+            return [*aside, set_aside_table(file, reason, column=chunk.column, values=[str(chunk)])], chunk
+        collected.add(chunk.table)
         if chunk.set_aside.num_rows:
             aside.append(chunk.set_aside)
-        if sum(t.num_rows for t in pending) >= RUN_ROWS or sum(t.nbytes for t in pending) >= RUN_BYTES:
-            flush()
-    flush()
-    return RunSet(tuple(runs), pa.concat_tables(aside) if aside else _nothing_aside(), failure)
+    return aside, None
 
 
-def _guarded(task: ReadFile) -> Iterator[Chunk | InputError]:
+class _Collected:
+    """Rows on their way into runs, so kept that those of the file being read can still be taken back."""
+
+    def __init__(self, stem: Path) -> None:
+        self.runs: list[Run] = []
+        self._stem, self._number = stem, 0
+        self._pending: list[pa.Table] = []
+        self._finished = self._first_run = 0
+        self._rows = self._bytes = 0
+
+    def begin_file(self) -> None:
+        self._finished, self._first_run = len(self._pending), len(self.runs)
+
+    def add(self, table: pa.Table) -> None:
+        self._pending.append(table)
+        self._rows += table.num_rows
+        self._bytes += table.nbytes
+        if self._rows >= RUN_ROWS or self._bytes >= RUN_BYTES:
+            self.flush()
+
+    def drop_file(self) -> None:
+        del self._pending[self._finished :]
+        del self.runs[self._first_run :]
+
+    def flush(self) -> None:
+        """Write what is pending: rows of finished files apart from those of the file being read."""
+        finished, current = self._pending[: self._finished], self._pending[self._finished :]
+        self._write(finished)
+        if finished:
+            self._first_run = len(self.runs)
+        self._write(current)
+        self._pending, self._finished, self._rows, self._bytes = [], 0, 0, 0
+
+    def _write(self, tables: list[pa.Table]) -> None:
+        if any(table.num_rows for table in tables):
+            table = pa.concat_tables(tables, promote_options="default")
+            stem = self._stem.with_name(f"{self._stem.name}-{self._number:04d}")
+            self._number += 1
+            self.runs.append(write_run(table, stem))
+
+
+def _guarded(source: Source, file: Path) -> Iterator[Chunk | InputError]:
     try:
-        yield from task.source.read(task.file)
+        yield from source.read(file)
     except InputError as fault:
         yield fault
-
-
-def _nothing_aside() -> pa.Table:
-    return set_aside_table("", "", rows=[])
 
 
 def write_run(table: pa.Table, stem: Path) -> Run:
@@ -158,13 +231,25 @@ def write_run(table: pa.Table, stem: Path) -> Run:
             "ra": ra[first],
             "dec": dec[first],
             "count": np.diff(np.append(first, len(order))),
-        }
+            "bytes": np.add.reduceat(_row_bytes(table)[order], first) if len(first) else first,
+        },
+        schema=SIGHTINGS,
     )
     stem.parent.mkdir(parents=True, exist_ok=True)
-    _write_table(table, _file(stem, ".arrow"))
-    _write_table(sightings, _file(stem, ".sightings"))
-    np.save(_file(stem, ".rows.npy"), order)
-    return Run(stem, table.num_rows, table.nbytes, table.schema)
+    _write_table(table, _file(stem, _ROWS))
+    _write_table(sightings, _file(stem, _SIGHTINGS))
+    write_array(_file(stem, _NUMBERS), order)
+    return Run(stem)
+
+
+def _row_bytes(table: pa.Table) -> NDArray[np.int64]:
+    """About the bytes of each row in memory: a function of the row alone, not of those read with it."""
+    total = np.full(len(table), sum(_WIDTH.get(field.type, _TEXT) for field in table.schema), np.int64)
+    for field in table.schema:
+        if pa.types.is_list(field.type):
+            length = pc.fill_null(pc.list_value_length(table.column(field.name)), 0)
+            total += length.to_numpy().astype(np.int64) * (field.type.value_type.bit_width // 8)
+    return total
 
 
 def _file(stem: Path, ending: str) -> Path:
@@ -173,8 +258,10 @@ def _file(stem: Path, ending: str) -> Path:
 
 
 def _write_table(table: pa.Table, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     # One batch a run: rows are then taken from contiguous columns.
-    with pa.OSFile(str(temporary), "wb") as stream, pa.ipc.new_file(stream, table.schema) as writer:
+    with (
+        whole_file(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as stream,
+        pa.ipc.new_file(stream, table.schema) as writer,
+    ):
         writer.write_table(table.combine_chunks())
-    os.replace(temporary, path)

@@ -1,24 +1,30 @@
-"""``lkmrs ingest``: add raw files to a survey, or begin one with them."""
+"""``lkmrs ingest`` and repairs: a survey with more raw files, or made whole again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lkmrs_dask.catalog.survey_rows import SurveyRows
 from lkmrs_dask.errors import LkmrsError, UsageError
+from lkmrs_dask.pipeline.check import Checked, forget
 from lkmrs_dask.pipeline.cluster import Place
+from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.job import InputSpec, Job, Settings
 from lkmrs_dask.pipeline.progress import Reporter
-from lkmrs_dask.pipeline.run import run_sources
-from lkmrs_dask.pipeline.summary import read_summary
+from lkmrs_dask.pipeline.readings import (
+    Reading,
+    known_readings,
+    listed_readings,
+    reading_of,
+    readings_of,
+)
+from lkmrs_dask.pipeline.record import readings_there, recorded_job
+from lkmrs_dask.pipeline.run import run_readings
 from lkmrs_dask.pipeline.survey import Survey
-from lkmrs_dask.readers.base import Source
-from lkmrs_dask.schema import MEASUREMENTS, SPECTRA
 
-__all__ = ["add_files"]
+__all__ = ["add_files", "repair"]
 
 _SPECTRUM = "med-*.fits*"
 _TABLES = ("*.csv", "*.csv.gz", "*.fits", "*.fits.gz", "*.parquet")
@@ -34,10 +40,11 @@ def add_files(
     place: Place | None = None,
     report: Reporter | None = None,
 ) -> dict[str, Any]:
-    """Add raw files to the catalogues of a survey and bring all that depends on them up to date.
+    """Add raw files to a survey, or begin one with them.
 
-    The result is that of a run over all files together: the rows that are there are read back and built
-    anew with the new ones.  Spectra known already are joined, not doubled.
+    The result is that of a run over all files together, but only the new files are read, and only partitions
+    with rows of them, or with stars that they change, are written.  Spectra known already are joined, not
+    doubled; a file that is in the survey already, unchanged, is passed over.
 
     Parameters
     ----------
@@ -64,35 +71,107 @@ def add_files(
     UsageError
         When a file is not there, or a folder holds no raw file.
     """
-    survey = Survey(Path(out))
-    before = read_summary(survey) or {}
-    if survey.catalogs() and not before:
+    report = report or Reporter()
+    survey = Survey(Path(out).absolute())
+    options = {"plans": list(plans)}
+    specs = [spec for path in files for spec in _inputs_of(path, survey.root, catalog, options, flux)]
+    with survey.locked():
+        draft = Draft(survey)
+        draft.begin()
+        job = recorded_job(survey)
+        if job is None:
+            job = Job(survey.root.name, "", survey.root.absolute(), (), Settings())
+        sources = [(spec.catalog, spec.source(job.raw, job.settings)) for spec in specs]
+        fresh = readings_of(sources)
+        known = known_readings(survey.receipts)
+        _check_complete(survey, known)
+        there = {one.name for one in known}
+        new = [one for one in fresh if one.name not in there]
+        n_known = sum(len(one.files) for one in fresh) - sum(len(one.files) for one in new)
+        if n_known:
+            report.say(f"{n_known:,} files are in the survey already, unchanged: passed over")
+        # A file that was changed takes the place of what was read of it before.
+        kept = _without(known, {file for one in new for file in one.files}, job)
+        return run_readings(job.with_inputs(specs), [*kept, *new], draft, place, report)
+
+
+def repair(
+    out: str | Path,
+    checked: Sequence[Checked],
+    place: Place | None = None,
+    report: Reporter | None = None,
+) -> dict[str, Any]:
+    """Make anew what of a survey is missing or was changed since it was written.
+
+    Raw files are read where they are needed.
+
+    Parameters
+    ----------
+    out : str or Path
+        The survey.
+    checked : sequence of Checked
+        What `verify_survey` found.
+    place, report
+        See `run_job`.
+
+    Raises
+    ------
+    LkmrsError
+        When the survey has no record of its job, or raw files that are needed are gone.
+    """
+    report = report or Reporter()
+    survey = Survey(Path(out).absolute())
+    with survey.locked():
+        draft = Draft(survey)
+        draft.begin()
+        job = recorded_job(survey)
+        if job is None:
+            raise LkmrsError(f"{survey.root} has no receipts/job.json: run its job again")
+        report.say(f"{forget(checked):,} damaged pieces are made anew")
+        there = readings_there(job)
+        known = [there.get(one.name, one) for one in known_readings(survey.receipts, damaged=[])]
+        files = {file for one in known for file in one.files}
+        # A reading whose receipt is damaged is known by its raw files alone.
+        lost = [one for one in there.values() if not files & set(one.files)]
+        return run_readings(job, [*known, *lost], draft, place, report)
+
+
+def _check_complete(survey: Survey, known: Sequence[Reading]) -> None:
+    """Raise unless there are receipts of all readings that the survey is made of."""
+    listed = listed_readings(survey) if known or survey.catalogs() else {}
+    if listed is None or not set(listed) <= {one.name for one in known}:
         raise LkmrsError(
-            f"{survey.root} has catalogues and no summary.json: its run has not ended; run it again"
+            f"{survey.root}: receipts of readings are missing; `lkmrs verify {survey.root} --repair` makes "
+            "them from the raw files"
         )
-    settings = (
-        Settings(**{f.name: before["settings"][f.name] for f in fields(Settings)}) if before else Settings()
-    )
-    sources: list[tuple[str, Source]] = [
-        (table.name, SurveyRows(table, survey.catalog(table.name)))
-        for table in (SPECTRA, MEASUREMENTS)
-        if table.name in survey.catalogs()
-    ]
-    inputs = []
-    for path in files:
-        inputs += _inputs_of(path, catalog, {"plans": list(plans)}, flux)
-    sources += [(spec.catalog, spec.source(folder, settings)) for folder, spec in inputs]
-    name = before.get("job", survey.root.name)
-    job = Job(name, "", survey.root, tuple(spec for _, spec in inputs), settings)
-    return run_sources(job, sources, survey, place, report, before=before)
 
 
-def _inputs_of(path: Path, catalog: str, options: dict[str, Any], flux: bool) -> list[tuple[Path, InputSpec]]:
-    """Inputs of one file or folder, each with the folder that its patterns start from."""
+def _without(known: Iterable[Reading], changed: set[Path], job: Job) -> list[Reading]:
+    """Readings without files that were changed; those read together with such a file are read again."""
+    there = readings_there(job)
+    result = []
+    for one in known:
+        rest = [file for file in one.files if file not in changed]
+        if len(rest) == len(one.files):
+            result.append(there.get(one.name, one))
+        elif rest:
+            source = next((s.source for s in there.values() if s.source and set(rest) & set(s.files)), None)
+            if source is None or not all(file.is_file() for file in rest):
+                raise LkmrsError(
+                    f"{rest[0]} was read together with a file that was changed, and is gone: bring it back, "
+                    "or run the job on other raw files"
+                )
+            result.append(reading_of(one.catalog, source, rest))
+    return result
+
+
+def _inputs_of(path: Path, out: Path, catalog: str, options: dict[str, Any], flux: bool) -> list[InputSpec]:
+    """Inputs of one file or folder."""
     if not path.exists():
         raise UsageError(f"{path} is not there")
+    path = path.absolute()
     folder = path if path.is_dir() else path.parent
-    found = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    found = _raw_files(path, out) if path.is_dir() else [path]
     spectra = [p for p in found if p.match(_SPECTRUM)]
     tables = [p for p in found if p not in set(spectra) and any(p.match(pattern) for pattern in _TABLES)]
     if not path.is_dir() and not spectra:
@@ -102,10 +181,25 @@ def _inputs_of(path: Path, catalog: str, options: dict[str, Any], flux: bool) ->
         if some:
             patterns = tuple(_literal(p.relative_to(folder).as_posix()) for p in some)
             owner = "spectra" if kind == "mrs_spectra" else catalog
-            inputs.append((folder, InputSpec(owner, kind, patterns, {**options, **more})))
+            inputs.append(
+                InputSpec(owner, kind, patterns, {**options, **more}, raw=str(folder), ingested=True)
+            )
     if not inputs:
         raise UsageError(f"{path} holds no raw file: neither {_SPECTRUM} nor {', '.join(_TABLES)}")
     return inputs
+
+
+def _raw_files(folder: Path, out: Path) -> list[Path]:
+    """Files below a folder, without those of catalogues, of the survey itself and of hidden folders."""
+    found = []
+    for here, folders, names in os.walk(folder):
+        root = Path(here)
+        if "hats.properties" in names or root == out:
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [root / name for name in names if not name.startswith(".")]
+    return sorted(found)
 
 
 def _literal(name: str) -> str:

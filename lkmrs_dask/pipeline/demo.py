@@ -16,11 +16,12 @@ __all__ = ["run_demo"]
 def run_demo(out: Path, n_stars: int, place: Place) -> dict[str, Any]:
     """Write synthetic raw files to ``out/raw`` and their survey to ``out/survey``; return its summary."""
     from lkmrs_dask.synthetic.job import write_job
+    from lkmrs_dask.synthetic.quotas import N_STARS
     from lkmrs_dask.synthetic.survey import make_survey
 
     report, raw = Reporter(), out / "raw"
     report.say(f"synthetic survey of {n_stars} stars (not real data) in {raw}")
     with report.stage("synthetic files", "files"):
-        make_survey(raw, n_stars=n_stars)
+        make_survey(raw, n_stars / N_STARS, external=False, light_curves=False)
     job = read_job(write_job(out), raw=raw)
     return run_job(job, out / "survey", place, report)

@@ -1,32 +1,35 @@
-"""Raw files to catalogues: read, find the stars, write partitions."""
+"""Raw files to catalogues: read, find the stars, write the partitions that are not as they would be."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lkmrs_dask.catalog.build import build_catalog, gather_sightings, place_stars
-from lkmrs_dask.catalog.running import run_tasks
-from lkmrs_dask.catalog.runs import ReadFile, Run, RunSet, read_file
+from lkmrs_dask.catalog.layout import StarPlaces, gather_sightings, place_stars
+from lkmrs_dask.catalog.receipts import write_array
 from lkmrs_dask.errors import InputError, LkmrsError
+from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.draft import Draft, Found
 from lkmrs_dask.pipeline.job import Settings
+from lkmrs_dask.pipeline.partitions import CatalogWork, write_rows
 from lkmrs_dask.pipeline.progress import Reporter
-from lkmrs_dask.pipeline.survey import Survey
-from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA, Source
+from lkmrs_dask.pipeline.readings import FILES, LIST, PLACES, READ, Read, Reading, read_raw, write_list
+from lkmrs_dask.pipeline.stages import Failure
+from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA
 from lkmrs_dask.schema import HEALPIX_COLUMN, TABLES
 from lkmrs_dask.stars.identity import resolve_stars
 
-__all__ = ["Ingested", "ingest"]
+__all__ = ["Ingested", "ingest", "write_set_aside"]
+
+Integers = NDArray[np.int64]
+
+_SUSPICIOUS = "set_aside/suspicious_positions.csv"
 
 
 @dataclass
@@ -35,112 +38,153 @@ class Ingested:
 
     Parameters
     ----------
+    reads : list of Read
+        The readings.
     stars : pyarrow.Table
         Every star: ``star_id``, ``uid``, ``ra``, ``dec``, ``_healpix_29``.
     rows : dict
-        Rows written by catalogue.
+        Rows by catalogue.
     set_aside : dict
         Rows set aside by reason.
-    failures : list of InputError
+    failed_files : list of InputError
         Files whose reading ended early.
-    files : list of Path
-        All files that were read.
+    failures : list of Failure
+        Readings and partitions that could not be done.
     """
 
+    reads: list[Read]
     stars: pa.Table
     rows: dict[str, int] = field(default_factory=dict)
     set_aside: dict[str, int] = field(default_factory=dict)
-    failures: list[InputError] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
+    failed_files: list[InputError] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def count(self, reason: str, n: int) -> None:
+        """Count rows set aside."""
+        if n:
+            self.set_aside[reason] = self.set_aside.get(reason, 0) + n
 
 
 def ingest(
-    sources: Sequence[tuple[str, Source]],
-    settings: Settings,
-    survey: Survey,
-    executor: Executor,
-    report: Reporter,
-    earlier: Mapping[str, int] | None = None,
+    readings: Sequence[Reading], settings: Settings, draft: Draft, crew: Crew, report: Reporter
 ) -> Ingested:
-    """Make the catalogues of a survey, each named beside its sources of rows.
+    """Bring the catalogues of raw files up to date in a survey's draft.
 
     Parameters
     ----------
-    sources : sequence of (str, Source)
-        Catalogue and reader.
+    readings : sequence of Reading
+        All that the survey is to be made of, whether read before or not.
     settings : Settings
         The job's.
-    survey : Survey
-        Where they go.
-    executor : Executor
-        Where to compute.
+    draft : Draft
+        Where everything goes that changes.
+    crew : Crew
+        Who computes.
     report : Reporter
         Shows the stages.
-    earlier : mapping, optional
-        Rows set aside before, by reason: what is set aside now is added to that.
 
     Raises
     ------
     LkmrsError
-        When no row of any file could be used.
+        When no row of any file could be used, or the disk is full, or the scheduler is gone.
     """
-    shutil.rmtree(survey.work, ignore_errors=True)
-    survey.work.mkdir(parents=True)
-    owners: list[str] = []
-    tasks: list[ReadFile] = []
-    for name, source in sources:
-        for file in source.files():
-            tasks.append(ReadFile(source, file, survey.work / f"{name}-{len(tasks):05d}"))
-            owners.append(name)
-    with report.stage("read", "files") as (record, progress):
-        sets = run_tasks(read_file, tasks, executor, progress)
-        record.rows = sum(run.rows for one in sets for run in one.runs)
-    runs = {name: [run for owner, one in zip(owners, sets, strict=True) if owner == name for run in one.runs]
-            for name in dict.fromkeys(owners)}  # fmt: skip
-    result = Ingested(
-        pa.table({}),
-        set_aside=dict(earlier or {}),
-        failures=[one.failure for one in sets if one.failure is not None],
-        files=[task.file for task in tasks],
-    )
-    if earlier is not None and survey.set_aside.is_dir():
-        shutil.copytree(survey.set_aside, survey.new_set_aside)
-    _write_set_aside(survey, owners, sets, result)
-    every = [run for some in runs.values() for run in some]
-    if not every:
-        first = f"; the first fault: {result.failures[0]}" if result.failures else ""
-        if not survey.catalogs():
-            survey.publish_set_aside()
-        reasons = survey.new_set_aside if survey.catalogs() else survey.set_aside
-        raise LkmrsError(f"no row of {len(tasks)} files could be used, see {reasons}{first}")
+    reads, failures = _read(readings, draft, crew, report)
+    result = Ingested(reads, pa.table({}), failures=failures)
+    for read in reads:
+        result.failed_files += read.failures
+        for reason, n in read.receipt.extra["set_aside"].items():
+            result.count(reason, n)
+    if not any(read.receipt.rows for read in reads):
+        _no_row(draft, readings, result)
 
-    with report.stage("stars") as (record, _):
-        stars, star_of_sighting = _find_stars(every, settings, survey)
-        places = place_stars(every, stars, star_of_sighting, survey.work)
-        record.rows = stars.num_rows
-        result.stars = stars
-    for name, some in runs.items():
-        if some:
-            with report.stage(name) as (record, progress):
-                built = build_catalog(
-                    some,
-                    places,
-                    TABLES[name],
-                    survey.catalog(name),
-                    max_rows=settings.max_rows,
-                    max_bytes=settings.max_mb << 20,
-                    executor=executor,
-                    progress=progress,
-                )
-                record.rows = result.rows[name] = built.rows
-            _write_repeats(survey, name, built.repeats, result)
+    with report.stage("identity", "stars") as record:
+        places, star_of = _find_stars(reads, settings, draft)
+        record.rows = places.stars.num_rows
+        result.stars = places.stars
+    for name, table in TABLES.items():
+        mine = [k for k, read in enumerate(reads) if read.reading.catalog == name]
+        if sum(reads[k].receipt.rows for k in mine):
+            work = CatalogWork(
+                table, [reads[k] for k in mine], [star_of[k] for k in mine], places, settings, draft
+            )
+            written = write_rows(work, crew, report)
+            result.rows[name] = written.rows
+            result.failures += written.failures
+            result.count("repeated key", written.repeated)
+    _note_places(draft, reads, star_of, places)
     return result
 
 
-def _find_stars(
-    runs: Sequence[Run], settings: Settings, survey: Survey
-) -> tuple[pa.Table, NDArray[np.int64]]:
-    sightings = gather_sightings(runs)
+def _read(
+    readings: Sequence[Reading], draft: Draft, crew: Crew, report: Reporter
+) -> tuple[list[Read], list[Failure]]:
+    """Read what was not read before."""
+    by_name = {reading.name: reading for reading in readings}
+    with report.stage(READ, "readings") as record:
+        found = draft.finished(READ, {name: one.fingerprint for name, one in by_name.items()})
+        # What failed for a reason outside of the file is tried again, where the file is at hand.
+        found = {
+            name: one
+            for name, one in found.items()
+            if by_name[name].source is None or not one.receipt.extra["again"]
+        }
+        found, moved = _at_new_places(found, by_name)
+        todo = [one for one in readings if one.name not in found]
+        lost = [one for one in todo if one.source is None]
+        if lost:
+            raise LkmrsError(
+                f"the receipt of {lost[0].files[0]} is damaged: run the job again from its raw files"
+            )
+        record.begin(len(readings), len(found))
+        record.rows = sum(one.receipt.rows for one in found.values())
+        result = read_raw(todo, draft, crew, record)
+        if moved or not draft.same_pieces(READ, found, len(readings)):
+            draft.keep(found.values())
+            draft.prune(READ, by_name, [draft.next.root / FILES])
+            for name in (f"receipts/{READ}", FILES):
+                draft.replace(name)
+    reads = []
+    for reading in readings:
+        if reading.name in result.receipts:
+            reads.append(Read(reading, result.receipts[reading.name], draft.next.root, False))
+        elif reading.name in found:
+            receipt, in_survey = found[reading.name]
+            root = draft.where(FILES)
+            assert root is not None
+            reads.append(Read(reading, receipt, root.parents[1], in_survey))
+    return reads, result.failures
+
+
+def _at_new_places(
+    found: Mapping[str, Found], by_name: Mapping[str, Reading]
+) -> tuple[dict[str, Found], bool]:
+    """Note where raw files lie now; gives also whether any was moved."""
+    result, moved = {}, False
+    for name, (receipt, in_survey) in found.items():
+        files = [str(file) for file in by_name[name].files]
+        if receipt.extra["files"] != files:
+            receipt, moved = replace(receipt, extra={**receipt.extra, "files": files}), True
+        result[name] = Found(receipt, in_survey)
+    return result, moved
+
+
+def _no_row(draft: Draft, readings: Sequence[Reading], result: Ingested) -> None:
+    """Raise the error that says why there is nothing to build; a new survey gets the reasons."""
+    files = sum(len(one.files) for one in readings)
+    first = f"; the first fault: {result.failed_files[0]}" if result.failed_files else ""
+    first = first or (f"; the first fault: {result.failures[0]}" if result.failures else "")
+    reasons = draft.next.set_aside
+    write_set_aside(draft, result.reads)
+    if not draft.survey.catalogs():
+        draft.commit(success=False)
+        reasons = draft.survey.set_aside
+    raise LkmrsError(f"no row of {files} files could be used, see {reasons}{first}")
+
+
+def _find_stars(reads: Sequence[Read], settings: Settings, draft: Draft) -> tuple[StarPlaces, list[Integers]]:
+    """Resolve the stars of all readings; gives also the star of each sighting of each reading."""
+    tables = [read.sightings() for read in reads]
+    sightings = gather_sightings(tables)
     found = resolve_stars(
         sightings.column("uid"),
         sightings.column("ra").to_numpy(),
@@ -149,35 +193,55 @@ def _find_stars(
         radius_arcsec=settings.star_radius_arcsec,
         uid_spread_arcsec=settings.uid_spread_arcsec,
     )
+    path = draft.next.root / _SUSPICIOUS
+    path.unlink(missing_ok=True)
     if found.suspicious.num_rows:
-        survey.new_set_aside.mkdir(parents=True, exist_ok=True)
-        pa.csv.write_csv(found.suspicious, survey.new_set_aside / "suspicious_positions.csv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pa.csv.write_csv(found.suspicious, path)
+    if _bytes(path) != _bytes(draft.survey.root / _SUSPICIOUS):
+        draft.replace(_SUSPICIOUS)
     columns = {"star_id": found.star_id, "uid": found.uid, "ra": found.ra, "dec": found.dec,
                HEALPIX_COLUMN: found.healpix29}  # fmt: skip
-    return pa.table(columns), found.star
+    places = place_stars(pa.table(columns), draft.survey.work)
+    ends = np.cumsum([len(table) for table in tables])
+    return places, np.split(found.star, ends[:-1])
 
 
-def _write_set_aside(survey: Survey, owners: Sequence[str], sets: Sequence[RunSet], result: Ingested) -> None:
-    """Write the rows that readers set aside as CSV, a file a catalogue, and count them by reason."""
-    for name in dict.fromkeys(owners):
-        parts = [one.set_aside for owner, one in zip(owners, sets, strict=True) if owner == name]
-        # In one piece: pyarrow 26 writes garbage for an empty first one when it writes no header.
-        table = pa.concat_tables([SET_ASIDE_SCHEMA.empty_table(), *parts]).combine_chunks()
-        if table.num_rows:
-            survey.new_set_aside.mkdir(parents=True, exist_ok=True)
-            path = survey.new_set_aside / f"{name}.csv"
-            old = path.is_file()
-            with path.open("ab") as stream:
-                pa.csv.write_csv(table, stream, pa.csv.WriteOptions(include_header=not old))
-        for item in pc.value_counts(table.column("reason")).to_pylist():
-            result.set_aside[item["values"]] = result.set_aside.get(item["values"], 0) + item["counts"]
+def write_set_aside(draft: Draft, reads: Iterable[Read]) -> None:
+    """Write the rows that readers set aside as CSV, a file a catalogue."""
+    parts: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+    for read in reads:
+        table = read.set_aside()
+        if table is not None:
+            parts[read.reading.catalog].append(table)
+    for name, tables in parts.items():
+        path = draft.next.set_aside / f"{name}.csv"
+        path.unlink(missing_ok=True)
+        if tables:
+            # In one piece: pyarrow 26 writes garbage for an empty first one.
+            table = pa.concat_tables([SET_ASIDE_SCHEMA.empty_table(), *tables]).combine_chunks()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pa.csv.write_csv(table, path)
+        draft.replace(f"set_aside/{name}.csv")
 
 
-def _write_repeats(survey: Survey, name: str, repeats: pa.Table, result: Ingested) -> None:
-    """Keep rows that named a spectrum a second time; the first row has what it lacked filled from them."""
-    if repeats.num_rows:
-        survey.new_set_aside.mkdir(parents=True, exist_ok=True)
-        path = survey.new_set_aside / f"{name}_repeated.parquet"
-        old = [pq.read_table(path)] if path.is_file() else []
-        pq.write_table(pa.concat_tables([*old, repeats], promote_options="default"), path)
-        result.set_aside["repeated key"] = result.set_aside.get("repeated key", 0) + repeats.num_rows
+def _note_places(
+    draft: Draft, reads: Sequence[Read], star_of: Sequence[Integers], places: StarPlaces
+) -> None:
+    """Note where the star of each sighting lies, so that a later run finds its rows in the catalogues."""
+    if not draft.changed and not {PLACES, LIST} & draft.stale:
+        return
+    write_list(draft, reads)
+    folder = draft.next.root / PLACES
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {f"{read.receipt.unit}.npy" for read in reads}
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()
+    for read, star in zip(reads, star_of, strict=True):
+        write_array(folder / f"{read.receipt.unit}.npy", places.index[star])
+    draft.replace(PLACES)
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from lkmrs_dask.schema import MEASUREMENTS, SPECTRA
 
 __all__ = ["InputSpec", "Job", "Settings", "expand", "read_job"]
 
+_LITERAL = re.compile(r"\[([*?[])\]")  # as `lkmrs ingest` writes signs that patterns have a use for
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _CATALOGS = {table.name: table for table in (SPECTRA, MEASUREMENTS)}
 _KINDS = ("table", "mrs_spectra")
@@ -68,6 +69,10 @@ class InputSpec:
         What else the input states: ``columns``, ``constants``, ``delimiter``, ``plans``, ``flux``, ...
     optional : bool
         Whether the job goes on where no file matches.
+    raw : str, optional
+        Folder of the files in place of the job's.
+    ingested : bool
+        Whether the files were added to a survey by ``lkmrs ingest``; their patterns then name just them.
     """
 
     catalog: str
@@ -75,9 +80,20 @@ class InputSpec:
     files: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     optional: bool = False
+    raw: str | None = None
+    ingested: bool = False
+
+    def literal_files(self) -> list[str]:
+        """Names of the files of an ingest, below its folder."""
+        return [_LITERAL.sub(r"\1", pattern) for pattern in self.files]
+
+    def folder(self, raw: Path) -> Path:
+        """Folder of the files; absolute, for workers may have another current folder."""
+        return (raw if self.raw is None else Path(self.raw)).absolute()
 
     def source(self, raw: Path, settings: Settings) -> Source:
-        """Make the reader of this input."""
+        """Make the reader of this input; `raw` is the job's folder."""
+        raw = self.folder(raw)
         if self.kind == "mrs_spectra":
             from lkmrs_dask.readers.lamost_spectra import SpectraSource
 
@@ -126,6 +142,25 @@ class Job:
     settings: Settings
     path: Path | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        """All of it but the job file's path, for a survey's records."""
+        return {
+            "job": {"name": self.name, "title": self.title, "raw": str(self.raw.absolute())},
+            "settings": asdict(self.settings),
+            "inputs": [asdict(spec) for spec in self.inputs],
+        }
+
+    def with_inputs(self, specs: Iterable[InputSpec]) -> Job:
+        """Make a job with more inputs; those that it has are not added again."""
+        return replace(self, inputs=(*self.inputs, *(spec for spec in specs if spec not in self.inputs)))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Job:
+        """Make a job of what `as_json` gave."""
+        head = values["job"]
+        inputs = tuple(InputSpec(**{**one, "files": tuple(one["files"])}) for one in values["inputs"])
+        return cls(head["name"], head["title"], Path(head["raw"]), inputs, Settings(**values["settings"]))
+
     def sources(self) -> list[tuple[InputSpec, Source]]:
         """Make the readers; inputs marked optional without a file are left out.
 
@@ -134,12 +169,15 @@ class Job:
         UsageError
             When the raw folder is missing, or an input that is not optional has no file.
         """
-        if not self.raw.is_dir():
-            raise UsageError(f"raw folder {self.raw} is not there (job {self.name}); give another with --raw")
         result = []
         for spec in self.inputs:
+            folder = spec.folder(self.raw)
+            if not folder.is_dir():
+                raise UsageError(
+                    f"raw folder {folder} is not there (job {self.name}); give another with --raw"
+                )
             source = spec.source(self.raw, self.settings)
-            if spec.optional and not any(list(self.raw.glob(pattern)) for pattern in spec.files):
+            if spec.optional and not any(any(folder.glob(pattern)) for pattern in spec.files):
                 continue
             source.files()
             result.append((spec, source))
@@ -248,6 +286,7 @@ _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "only_mapped": ("true or false", lambda value: isinstance(value, bool)),
     "flux": ("true or false", lambda value: isinstance(value, bool)),
     "optional": ("true or false", lambda value: isinstance(value, bool)),
+    "raw": ("a folder", lambda value: isinstance(value, str)),
 }
 
 
@@ -256,7 +295,7 @@ def _input(entry: Mapping[str, Any], number: int, path: Path) -> InputSpec:
     kind = entry.get("kind", "table")
     if kind not in _KINDS:
         raise UsageError(f"job file {path}: {where}: kind {kind!r} is none of {', '.join(_KINDS)}")
-    _known(entry, ("catalog", "kind", "files", "optional", *_OPTIONS[kind]), path, where)
+    _known(entry, ("catalog", "kind", "files", "optional", "raw", *_OPTIONS[kind]), path, where)
     catalog = entry.get("catalog", "spectra" if kind == "mrs_spectra" else None)
     if catalog not in _CATALOGS:
         raise UsageError(f"job file {path}: {where}: catalog {catalog!r} is none of {', '.join(_CATALOGS)}")
@@ -273,11 +312,13 @@ def _input(entry: Mapping[str, Any], number: int, path: Path) -> InputSpec:
             f"job file {path}: {where}: FITS spectra belong to the catalog spectra, not {catalog}"
         )
     options = {name: entry[name] for name in _OPTIONS[kind] if name in entry}
-    for name, value in {**options, "optional": entry.get("optional", False)}.items():
+    other = {"optional": entry.get("optional", False), "raw": entry.get("raw", "")}
+    for name, value in {**options, **other}.items():
         expected, fits = _TYPES[name]
         if not fits(value):
             raise UsageError(f"job file {path}: {where}: {name} must be {expected}, got {value!r}")
-    return InputSpec(catalog, kind, tuple(patterns), options, entry.get("optional", False))
+    folder = str(Path(expand(entry["raw"], str(path))).expanduser()) if "raw" in entry else None
+    return InputSpec(catalog, kind, tuple(patterns), options, other["optional"], folder)
 
 
 def _known(entry: Mapping[str, Any], names: tuple[str, ...], path: Path, where: str) -> None:

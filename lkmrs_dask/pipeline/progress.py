@@ -1,27 +1,98 @@
-"""Tell a person how far a run is: a live bar on a terminal, plain lines in a log."""
+"""Tell a person how far a run is: a live bar on a terminal, a line now and then in a batch log."""
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from lkmrs_dask.catalog.running import Progress
+from lkmrs_dask.pipeline.memory import peak_memory_mb, restart_peak
 
 __all__ = ["Reporter", "StageRecord"]
+
+_LINE_EVERY = 30.0  # seconds between lines in a log
+
+Show = Callable[["StageRecord"], None]
 
 
 @dataclass
 class StageRecord:
-    """What a stage took; `rows` is set by the stage itself."""
+    """What a stage took, and how far it is.
+
+    Parameters
+    ----------
+    name, unit : str
+        The stage, and what its pieces are called.
+    seconds : float
+        From its beginning to its end.
+    rows : int
+        Rows that it made or read.
+    peak_memory_mb : float
+        Largest memory of a process that worked on it.
+    total, done, kept, failed : int
+        Pieces; pieces done now; those that were done before and are as they should be; those that failed.
+    """
 
     name: str
+    unit: str = "partitions"
     seconds: float = 0.0
     rows: int = 0
     peak_memory_mb: float = 0.0
+    total: int = 0
+    done: int = 0
+    kept: int = 0
+    failed: int = 0
+    show: Show | None = field(default=None, repr=False, compare=False)
+
+    def begin(self, total: int, kept: int = 0) -> None:
+        """Say how many pieces there are, and how many need no work."""
+        self.total, self.kept = total, kept
+        self._changed()
+
+    def finish_unit(self, rows: int = 0, memory_mb: float = 0.0) -> None:
+        """Count a piece that is done."""
+        self.done += 1
+        self.rows += rows
+        self.peak_memory_mb = max(self.peak_memory_mb, memory_mb)
+        self._changed()
+
+    def fail_unit(self) -> None:
+        """Count a piece that failed."""
+        self.failed += 1
+        self._changed()
+
+    def progress(self, done: int, total: int) -> None:
+        """Take progress as `run_tasks` tells it."""
+        self.done, self.total = done, total
+        self._changed()
+
+    def _changed(self) -> None:
+        if self.show is not None:
+            self.show(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """Entry of ``summary.json``."""
+        counts = {name: getattr(self, name) for name in ("total", "done", "kept", "failed")}
+        return {
+            "seconds": round(self.seconds, 3),
+            "rows": self.rows,
+            "peak_memory_mb": round(self.peak_memory_mb, 1),
+            self.unit: counts,
+        }
+
+    def line(self) -> str:
+        """What the stage came to, in a line."""
+        parts = [f"{self.rows:,} rows"] if self.rows else []
+        if self.total and self.kept:
+            parts.append(f"{self.done:,} {self.unit} done, {self.kept:,} kept")
+        elif self.total:
+            parts.append(f"{self.done:,} {self.unit}")
+        if self.failed:
+            parts.append(f"{self.failed:,} FAILED")
+        return f"{self.name:<14} {', '.join([*parts, f'{self.seconds:.1f} s'])}"
 
 
 @dataclass
@@ -38,19 +109,17 @@ class Reporter:
     stages: list[StageRecord] = field(default_factory=list)
 
     @contextmanager
-    def stage(self, name: str, unit: str = "partitions") -> Iterator[tuple[StageRecord, Progress]]:
-        """Time a stage; gives its record and a function to call with (done, all) units."""
-        record = StageRecord(name)
+    def stage(self, name: str, unit: str = "partitions") -> Iterator[StageRecord]:
+        """Time a stage, and show how far it is."""
+        record = StageRecord(name, unit)
+        restart_peak(f"{name}-{id(record)}")
         start = time.monotonic()
-        with self._bar(name, unit) as progress:
-            yield record, progress
+        with self._watched(record):
+            yield record
         record.seconds = time.monotonic() - start
-        # Of this process; the high-water mark can only rise from stage to stage.  Linux counts in KiB.
-        scale = 1 / 1024 if sys.platform != "darwin" else 1 / 1024**2
-        record.peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+        record.peak_memory_mb = max(record.peak_memory_mb, peak_memory_mb())
         self.stages.append(record)
-        rows = f"{record.rows:,} rows, " if record.rows else ""
-        self.say(f"{name:<14} {rows}{record.seconds:.1f} s")
+        self.say(record.line())
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -58,14 +127,52 @@ class Reporter:
             print(text, flush=True)
 
     @contextmanager
-    def _bar(self, name: str, unit: str) -> Iterator[Progress]:
-        if self.quiet or not sys.stdout.isatty():
-            yield lambda done, total: None
-            return
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+    def _watched(self, record: StageRecord) -> Iterator[None]:
+        if self.quiet:
+            yield
+        elif sys.stdout.isatty():
+            with _bar(record):
+                yield
+        else:
+            record.show = _Lines(self.say)
+            yield
+        record.show = None
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Bar(*columns, transient=True) as bar:
-            task = bar.add_task(f"{name} ({unit})", total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+class _Lines:
+    """Prints how far a stage is, at most every half minute: a batch log must stay short."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._start, self._last = say, time.monotonic(), time.monotonic()
+
+    def __call__(self, record: StageRecord) -> None:
+        now = time.monotonic()
+        if now - self._last >= _LINE_EVERY and record.total:
+            self._last = now
+            finished = record.done + record.kept + record.failed
+            share = f"{finished:,} of {record.total:,} {record.unit}"
+            left = (now - self._start) * (record.total - finished) / max(1, record.done)
+            self._say(f"{record.name:<14} {share}, {record.rows:,} rows, some {left:.0f} s left")
+
+
+@contextmanager
+def _bar(record: StageRecord) -> Iterator[None]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rows]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task(f"{record.name} ({record.unit})", total=None, rows="")
+
+        def show(now: StageRecord) -> None:
+            finished = now.done + now.kept + now.failed
+            rows = f"{now.rows:,} rows" if now.rows else ""
+            bar.update(task, completed=finished, total=now.total or None, rows=rows)
+
+        record.show = show
+        yield

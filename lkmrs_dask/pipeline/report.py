@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["summary_lines"]
+from lkmrs_dask.pipeline.survey import Survey
+
+__all__ = ["state_lines", "summary_lines"]
 
 
 def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
@@ -26,7 +28,28 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
         yield f"set aside: {number:,} x {reason}"
     for failure in summary["failed_files"]:
         yield f"not read to its end: {failure}"
+    for failure in summary["failed_pieces"]:
+        yield f"failed: {failure}"
+    if summary["failed_pieces"]:
+        yield "run the same command again to go on with what failed; all else is done"
     yield ""
     yield f"catalogues, products and summary.json: {out}"
     if summary["rows_set_aside"]:
         yield f"rows set aside, with reasons: {out / 'set_aside'}"
+
+
+def state_lines(survey: Survey) -> Iterator[str]:
+    """Lines that say how far a run in a survey folder is; none when the last one has ended well."""
+    if survey.busy():
+        yield f"a run is at work in {survey.root}"
+    elif survey.work.is_dir():
+        yield f"the last run in {survey.root} was interrupted; run the same command again to go on"
+    elif survey.root.is_dir() and survey.catalogs() and not survey.success.is_file():
+        yield f"the last run in {survey.root} has not ended well; run the same command again"
+    else:
+        return
+    receipts = Survey(survey.work / "next").receipts
+    for stage in sorted(receipts.iterdir()) if receipts.is_dir() else []:
+        done = sum(1 for _ in stage.glob("*.json"))
+        if done:
+            yield f"{stage.name:<14} {done:,} pieces done"

@@ -2,119 +2,167 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lkmrs_dask.catalog.opening import open_catalog
-from lkmrs_dask.pipeline.cluster import Place, open_executor
-from lkmrs_dask.pipeline.ingest import ingest
+from lkmrs_dask.catalog.receipts import write_text
+from lkmrs_dask.errors import LkmrsError
+from lkmrs_dask.pipeline.cluster import Crew, Place, open_crew
+from lkmrs_dask.pipeline.draft import Draft
+from lkmrs_dask.pipeline.ingest import Ingested, ingest, write_set_aside
 from lkmrs_dask.pipeline.job import Job
+from lkmrs_dask.pipeline.products import write_products
 from lkmrs_dask.pipeline.progress import Reporter
+from lkmrs_dask.pipeline.readings import Reading, readings_of
+from lkmrs_dask.pipeline.record import job_record, kept_readings
+from lkmrs_dask.pipeline.rest import stale_parts, write_rest
 from lkmrs_dask.pipeline.science import Footprints, count_survey, write_stars, write_targets
-from lkmrs_dask.pipeline.summary import make_summary, write_summary
+from lkmrs_dask.pipeline.stages import Failure
+from lkmrs_dask.pipeline.summary import make_summary, read_summary
 from lkmrs_dask.pipeline.survey import Survey
-from lkmrs_dask.products.figures.exposures import figure_exposures
-from lkmrs_dask.products.figures.plates import figure_plates
-from lkmrs_dask.products.overview_table import overview_table, plates_table, write_overview, write_plates
-from lkmrs_dask.readers.base import Source
 from lkmrs_dask.schema import PARAMETERS
 from lkmrs_dask.stars.overview import Overview
 
-__all__ = ["run_job", "run_sources"]
+__all__ = ["run_job", "run_readings"]
+
+_FAILURES_SHOWN = 5
 
 
 def run_job(
-    job: Job, out: str | Path, place: Place | None = None, report: Reporter | None = None
+    job: Job,
+    out: str | Path,
+    place: Place | None = None,
+    report: Reporter | None = None,
+    *,
+    drop_ingested: bool = False,
 ) -> dict[str, Any]:
-    """Carry out a job.
+    """Carry out a job, or go on with it: pieces that are done and as they should be are not done again.
 
     Parameters
     ----------
     job : Job
         What to do, as from `read_job`.
     out : str or Path
-        The survey folder; catalogues of an earlier run are replaced, each when its successor is complete.
+        The survey folder.  It changes at once when the run has ended; until then it stays as it was.
     place : Place, optional
         Where to compute; threads of this process if not given.
     report : Reporter, optional
         Shows and records the stages.
+    drop_ingested : bool
+        Leave out files that `add_files` added to the survey and that are no files of the job; they stay if
+        not told so.
 
     Returns
     -------
     dict
         The summary, as written to ``summary.json``.  Its ``failed_files`` lists raw files whose reading
-        ended early; their good rows are in.
+        ended early (their good rows are in), its ``failed_pieces`` what could not be done at all.
 
     Raises
     ------
     UsageError
         For a wrong job, or an output that is no folder.
     LkmrsError
-        When no row could be used.
-    """
-    sources = [(spec.catalog, source) for spec, source in job.sources()]
-    return run_sources(job, sources, Survey(Path(out)), place, report)
-
-
-def run_sources(
-    job: Job,
-    sources: Sequence[tuple[str, Source]],
-    survey: Survey,
-    place: Place | None = None,
-    report: Reporter | None = None,
-    before: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Carry out a job on sources made already, each beside the name of its catalogue; see `run_job`.
-
-    With the summary `before` of the survey that is added to, what was set aside then stays on record.
+        When no row could be used; when the disk is full or the scheduler is lost; when pieces failed and the
+        survey that is there is better left as it is.
     """
     report = report or Reporter()
-    earlier = dict(before.get("rows_set_aside", {})) if before else None
-    with survey.locked(), open_executor(place or Place()) as executor:
-        ingested = ingest(sources, job.settings, survey, executor, report, earlier)
-        _drop_stale(survey, {"spectra", "measurements"} - set(ingested.rows))
-        overview, plans = count_survey(survey, executor, report)
-        footprints = Footprints.of_plans(plans, job.settings)
-        if "spectra" in ingested.rows:
-            write_targets(survey, footprints, executor, report)
-        else:
-            _drop_stale(survey, {"targets"})
-        if any(overview.total()[f"n_{name}"] for name in PARAMETERS):
-            write_stars(survey, footprints, executor, report)
-        else:
-            _drop_stale(survey, {"stars"})
-        write_products(survey, overview, report)
-        summary = make_summary(job, survey, ingested, overview, footprints, report.stages)
-        again = tuple(f"file {file}{end}" for file in ingested.files for end in ":,")
-        still = [text for text in (before or {}).get("failed_files", []) if not text.startswith(again)]
-        summary["failed_files"] = still + summary["failed_files"]
-        # The old summary stands until now: a run that was killed can be taken up with its settings.
-        survey.publish_set_aside()
-        write_summary(summary, survey.summary)
+    survey = Survey(Path(out).absolute())  # workers may have another current folder
+    sources = [(spec.catalog, source) for spec, source in job.sources()]
+    with survey.locked():
+        draft = Draft(survey)
+        draft.begin()
+        readings = readings_of(sources)
+        if not drop_ingested:
+            job, kept = kept_readings(survey, job, readings)
+            n_kept = sum(len(one.files) for one in kept)
+            if n_kept:
+                report.say(f"{n_kept:,} files of earlier ingests stay in the survey (else: --drop-ingested)")
+            readings += kept
+        return run_readings(job, readings, draft, place, report)
+
+
+def run_readings(
+    job: Job,
+    readings: Sequence[Reading],
+    draft: Draft,
+    place: Place | None = None,
+    report: Reporter | None = None,
+) -> dict[str, Any]:
+    """Make a survey of readings; see `run_job`.  The caller holds its lock."""
+    report = report or Reporter()
+    survey = draft.survey
+    with open_crew(place or Place()) as crew:
+        if crew.dashboard:
+            report.say(f"dashboard      {crew.dashboard}")
+        crew.check_sees(draft.next.receipts)
+        draft.stale = stale_parts(survey)
+        ingested = ingest(readings, job.settings, draft, crew, report)
+        overview, footprints, failures = _science(job, ingested, draft, crew, report)
+        failures = [*ingested.failures, *failures]
+    if failures and survey.success.is_file():
+        raise LkmrsError(_lost(failures, f"{survey.root} is as it was; run the same command again to go on"))
+    description = json.dumps(job.as_json(), indent=1)
+    done = _summary_if_sound(survey)
+    sound = not (failures or draft.changed or draft.stale) and survey.success.is_file()
+    if sound and done and _same_text(job_record(survey), description):
+        survey.clear_work()
+        report.say("nothing to do: all pieces are there, with the same inputs, settings and code")
+        return done
+    write_set_aside(draft, ingested.reads)
+    write_products(draft, overview, report)
+    summary = make_summary(job, draft, ingested, overview, footprints, failures, report.stages)
+    write_text(draft.next.receipts / "job.json", description)
+    write_text(draft.next.summary, json.dumps(summary, indent=1) + "\n")
+    for name in ("receipts/job.json", "summary.json"):
+        draft.replace(name)
+    write_rest(draft)
+    draft.commit(success=not failures)
+    if not failures:
+        survey.clear_work()
     return summary
 
 
-def _drop_stale(survey: Survey, names: set[str]) -> None:
-    """Remove catalogues of an earlier run that this one does not make, lest they pass for its results."""
-    for name, folder in survey.catalogs().items():
-        if name in names:
-            survey.drop(folder)
+def _science(
+    job: Job, ingested: Ingested, draft: Draft, crew: Crew, report: Reporter
+) -> tuple[Overview, Footprints, list[Failure]]:
+    """Stages behind the catalogues of raw files."""
+    for name in {"spectra", "measurements"} - set(ingested.rows):
+        _drop(draft, name)
+    overview, plans, failures = count_survey(draft, crew, report)
+    footprints = Footprints.of_plans(plans, job.settings)
+    if "spectra" in ingested.rows:
+        failures += write_targets(draft, footprints, crew, report)
+    else:
+        _drop(draft, "targets")
+    if any(overview.total()[f"n_{name}"] for name in PARAMETERS):
+        failures += write_stars(draft, footprints, crew, report)
+    else:
+        _drop(draft, "stars")
+    return overview, footprints, failures
 
 
-def write_products(survey: Survey, overview: Overview, report: Reporter) -> None:
-    """Write Table 1 and Figs. 1 and 2."""
-    with report.stage("products", "products"):
-        survey.products.mkdir(parents=True, exist_ok=True)
-        write_overview(overview_table(overview), survey.products)
-        plates = plates_table(overview)
-        write_plates(plates, survey.products)
-        if len(plates):
-            figure_plates(plates, survey.products / "fig1_plates")
-        if "targets" in survey.catalogs():
-            targets = open_catalog(survey.catalog("targets"))[["n_exposures", "field"]].to_arrow()
-            figure_exposures(
-                targets.column("n_exposures").to_numpy(),
-                targets.column("field"),
-                survey.products / "fig2_exposures",
-            )
+def _drop(draft: Draft, name: str) -> None:
+    """Remove a catalogue of an earlier run that this one does not make, lest it pass for its result."""
+    draft.prune(name, [], [draft.next.catalog(name), draft.next.repeated(name)])
+    for path in (name, f"receipts/{name}", f"set_aside/{name}_repeated"):
+        draft.remove(path)
+
+
+def _lost(failures: Sequence[Failure], remedy: str) -> str:
+    shown = "; ".join(map(str, failures[:_FAILURES_SHOWN]))
+    more = f"; and {len(failures) - _FAILURES_SHOWN} more" if len(failures) > _FAILURES_SHOWN else ""
+    return f"{len(failures)} pieces failed: {shown}{more}. {remedy}"
+
+
+def _summary_if_sound(survey: Survey) -> dict[str, Any] | None:
+    try:
+        return read_summary(survey)
+    except LkmrsError:
+        return None  # this run writes it anew
+
+
+def _same_text(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -17,14 +16,16 @@ import pyarrow.compute as pc
 from lkmrs_dask import __version__
 from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.errors import LkmrsError
+from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.ingest import Ingested
 from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.progress import StageRecord
 from lkmrs_dask.pipeline.science import Footprints
-from lkmrs_dask.pipeline.survey import Survey
+from lkmrs_dask.pipeline.stages import Failure
+from lkmrs_dask.pipeline.survey import CATALOGS, Survey
 from lkmrs_dask.stars.overview import Overview
 
-__all__ = ["COUNT_NAMES", "make_summary", "read_summary", "write_summary"]
+__all__ = ["COUNT_NAMES", "make_summary", "read_summary"]
 
 COUNT_NAMES = (
     "n_spectra", "n_single", "n_coadd", "n_stars", "n_stars_kepler", "n_stars_k2", "n_teff", "n_logg",
@@ -35,11 +36,12 @@ _PACKAGES = ("dask", "distributed", "pyarrow", "numpy", "pandas", "astropy", "he
 
 def make_summary(
     job: Job,
-    survey: Survey,
+    draft: Draft,
     ingested: Ingested,
     overview: Overview,
     footprints: Footprints,
-    stages: list[StageRecord],
+    failures: Sequence[Failure],
+    stages: Sequence[StageRecord],
 ) -> dict[str, Any]:
     """Collect all counts.
 
@@ -49,7 +51,8 @@ def make_summary(
     field = footprints.field(ingested.stars)
     fields = {item["values"]: item["counts"] for item in pc.value_counts(field).to_pylist()}
     total = overview.total()
-    times = _times(survey)
+    catalogs = {name: path for name in CATALOGS if (path := draft.where(name)) is not None}
+    times = _times(catalogs)
     counts = {
         **{name: total[name] for name in COUNT_NAMES if name in total},
         "n_stars": ingested.stars.num_rows,
@@ -63,20 +66,14 @@ def make_summary(
         **{name: int(counts[name]) for name in COUNT_NAMES},
         "n_plates": total["n_plates"],
         "n_exposures": total["n_exposures"],
-        "catalogs": {name: len(open_catalog(path)) for name, path in survey.catalogs().items()},
+        "catalogs": {name: len(open_catalog(path)) for name, path in catalogs.items()},
         "years": {str(year) if year else "unknown": row for year, row in overview.by_year().items()},
         "plates": overview.by_plate(),
         "rows_set_aside": dict(sorted(ingested.set_aside.items())),
-        "failed_files": [str(failure) for failure in ingested.failures],
+        "failed_files": [str(failure) for failure in ingested.failed_files],
+        "failed_pieces": [str(failure) for failure in failures],
         "settings": asdict(job.settings),
-        "stages": {
-            stage.name: {
-                "seconds": round(stage.seconds, 3),
-                "rows": stage.rows,
-                "peak_memory_mb": round(stage.peak_memory_mb, 1),
-            }
-            for stage in stages
-        },
+        "stages": {stage.name: stage.as_json() for stage in stages},
         "versions": {
             "lkmrs_dask": __version__,
             "python": platform.python_version(),
@@ -85,17 +82,10 @@ def make_summary(
     }
 
 
-def _times(survey: Survey) -> pa.ChunkedArray:
-    if "stars" not in survey.catalogs():
+def _times(catalogs: Mapping[str, Path]) -> pa.ChunkedArray:
+    if "stars" not in catalogs:
         return pa.chunked_array([], type=pa.int32())
-    return open_catalog(survey.catalog("stars"))[["times"]].to_arrow().column("times")
-
-
-def write_summary(summary: Mapping[str, Any], path: Path) -> None:
-    """Write the summary: to a temporary file, then renamed."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    return open_catalog(catalogs["stars"])[["times"]].to_arrow().column("times")
 
 
 def read_summary(survey: Survey) -> dict[str, Any] | None:

@@ -1,21 +1,21 @@
-"""A survey folder: where its catalogues, products and reports lie."""
+"""A survey folder: where its catalogues, products, receipts and reports lie, and who may change it."""
 
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from typing import TextIO
 
 from lkmrs_dask.errors import LkmrsError, UsageError
 
 __all__ = ["CATALOGS", "Survey"]
 
-_GONE = ".gone-"
+_A_LOOK = 0.1  # seconds
 CATALOGS = ("spectra", "measurements", "stars", "targets")
 
 
@@ -42,14 +42,19 @@ class Survey:
         return self.root / "set_aside"
 
     @property
-    def new_set_aside(self) -> Path:
-        """Where a run collects what it sets aside; it takes the place of `set_aside` when the run ends."""
-        return self.work / "set_aside"
-
-    @property
     def summary(self) -> Path:
         """Counts by name."""
         return self.root / "summary.json"
+
+    @property
+    def receipts(self) -> Path:
+        """What each piece of work was made of and what it gave."""
+        return self.root / "receipts"
+
+    @property
+    def success(self) -> Path:
+        """Empty file that is there when the last run ended well."""
+        return self.root / "_SUCCESS"
 
     @property
     def work(self) -> Path:
@@ -59,6 +64,10 @@ class Survey:
     def catalog(self, name: str) -> Path:
         """Folder of a catalogue."""
         return self.root / name
+
+    def repeated(self, name: str) -> Path:
+        """Folder of the repeated rows of a catalogue, a file for each partition that has some."""
+        return self.set_aside / f"{name}_repeated"
 
     def catalogs(self) -> dict[str, Path]:
         """Catalogues that are there, by name."""
@@ -80,31 +89,52 @@ class Survey:
         Raises
         ------
         LkmrsError
-            When another run is at work there.  A run that was killed leaves nothing that keeps others out.
+            When another run is at work there; a run that was killed leaves nothing that keeps others out.
+            When the disk is full, or a file cannot be written for another reason.
         """
         if self.root.exists() and not self.root.is_dir():
             raise UsageError(f"--out {self.root} is a file; name a folder")
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as stream:
+            self._lock(stream)
+            try:
+                yield
+            except BrokenPipeError:
+                raise  # nobody reads what is printed; no fault of a file
+            except OSError as fault:
+                text = f"{self.root}: {fault}. What is done is kept: mend this, then run the same again"
+                raise LkmrsError(text) from fault
+            finally:
+                self._clear_empty_work()
+
+    def _clear_empty_work(self) -> None:
+        """Leave no scratch space behind in which nothing was done."""
+        if self.work.is_dir() and not any(path.is_file() for path in self.work.rglob("*")):
+            self.clear_work()
+
+    def _lock(self, stream: TextIO) -> None:
+        for patience in (True, False):
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
             except BlockingIOError as fault:
-                text = f"another run is at work in {self.root}: wait for its end, or choose another --out"
-                raise LkmrsError(text) from fault
-            for left in self.root.glob(f".*{_GONE}*"):
-                shutil.rmtree(left)
-            yield
+                if not patience:
+                    text = f"another run is at work in {self.root}: wait for its end, or choose another --out"
+                    raise LkmrsError(text) from fault
+                time.sleep(_A_LOOK)  # it may have been no more than a look whether a run is at work
 
-    def publish_set_aside(self) -> None:
-        """Put what the run has set aside in its place, and remove the scratch space."""
-        if self.set_aside.exists():
-            self.drop(self.set_aside)
-        if self.new_set_aside.is_dir():
-            os.replace(self.new_set_aside, self.set_aside)
+    def busy(self) -> bool:
+        """Whether a run is at work in the folder now."""
+        path = self.root / ".lock"
+        if not path.is_file():
+            return False
+        with path.open("r") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def clear_work(self) -> None:
+        """Remove the scratch space."""
         shutil.rmtree(self.work, ignore_errors=True)
-
-    def drop(self, folder: Path) -> None:
-        """Remove a folder; a kill half-way leaves no part of it under its name."""
-        gone = folder.with_name(f".{folder.name}{_GONE}{uuid4().hex[:8]}")
-        os.replace(folder, gone)
-        shutil.rmtree(gone)

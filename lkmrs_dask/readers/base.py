@@ -39,6 +39,10 @@ class Source(Protocol):
     def schema(self) -> TableSchema:
         """The catalogue that the rows belong to."""
 
+    @property
+    def files_together(self) -> int:
+        """How many files of a folder are read as one piece of work: 1 for large ones."""
+
     def files(self) -> list[Path]:
         """The files, sorted by name; UsageError where a pattern matches none."""
 

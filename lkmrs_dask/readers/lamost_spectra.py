@@ -108,11 +108,17 @@ class SpectraSource:
         """The catalogue that the rows belong to."""
         return SPECTRA
 
+    @property
+    def files_together(self) -> int:
+        """Files that make one piece of work: each is small."""
+        return 200
+
     def files(self) -> list[Path]:
         """List the files, sorted by name; UsageError where a pattern matches none."""
         found: set[Path] = set()
         for pattern in self.patterns:
-            names = [Path(name) for name in glob.glob(str(Path(self.root) / pattern), recursive=True)]
+            there = glob.glob(pattern, root_dir=self.root, recursive=True)
+            names = [Path(self.root) / name for name in there]
             if not Path(pattern).name.strip("*"):
                 # "**" finds folders on its way; a folder that a fuller pattern names is told of by read.
                 names = [name for name in names if not name.is_dir()]

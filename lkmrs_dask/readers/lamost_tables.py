@@ -156,6 +156,11 @@ class TableSource:
             **settings,
         )
 
+    @property
+    def files_together(self) -> int:
+        """Files that make one piece of work: tables are large, each is one."""
+        return 1
+
     def files(self) -> list[Path]:
         """Find the files.
 

@@ -18,6 +18,7 @@ __all__ = [
     "neighbours",
     "parent",
     "pixel_centre",
+    "pixel_radius_deg",
     "separation_arcsec",
     "unit_vectors",
 ]
@@ -99,6 +100,11 @@ def pixel_centre(order: int, pixel: ArrayLike) -> tuple[NDArray[np.float64], NDA
     """Right ascension and declination (deg) of pixel centres."""
     ra, dec = healpy.pix2ang(1 << order, np.asarray(pixel, dtype=np.int64), nest=True, lonlat=True)
     return np.asarray(ra), np.asarray(dec)
+
+
+def pixel_radius_deg(order: int) -> float:
+    """Largest distance (deg) of a point of a pixel of this order from the pixel's centre."""
+    return float(np.degrees(healpy.max_pixrad(1 << order)))
 
 
 def unit_vectors(ra: ArrayLike, dec: ArrayLike) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -63,6 +64,27 @@ class Overview:
     exposures: frozenset[Visit] = frozenset()
     plates: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     n_stars: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Spell it out in what JSON knows; `from_json` reads it."""
+        return {
+            "counts": [[year, dict(of_year)] for year, of_year in self.counts.items()],
+            "visits": sorted(self.visits),
+            "exposures": sorted(self.exposures),
+            "plates": self.plates,
+            "n_stars": self.n_stars,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Overview:
+        """Make one of what `as_json` gave."""
+        return cls(
+            dict(values["counts"]),
+            frozenset((planid, night, year) for planid, night, year in values["visits"]),
+            frozenset((planid, lmjm, year) for planid, lmjm, year in values["exposures"]),
+            {planid: (spectra, stars) for planid, (spectra, stars) in values["plates"].items()},
+            values["n_stars"],
+        )
 
     def by_year(self) -> dict[int | None, dict[str, int]]:
         """All `COUNTS` by year, in order; rows without a date come last, under None.

@@ -1,9 +1,9 @@
-"""Faults of real tables, put into a known share of rows."""
+"""Faults of real tables: damaged copies beside good rows, in a known share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.synthetic.counters import Draws, Purpose
 
-__all__ = ["CLEAN", "KINDS", "REASONS", "REPEATED", "Damage", "Dirt", "check_share", "damage"]
+__all__ = [
+    "BINARY_KINDS",
+    "CLEAN",
+    "KINDS",
+    "REASONS",
+    "Damage",
+    "check_share",
+    "choose_dirt",
+    "damaged_lines",
+    "damaged_records",
+]
 
 KINDS = (
     "text in a number column",
@@ -21,7 +31,7 @@ KINDS = (
     "missing field",
     "repeated row",
 )
-"""Kinds of faults; the last is an exact copy of a row, all others spoil the row itself."""
+"""Kinds of faults; the last is an exact copy of a row, the others are spoilt ones."""
 
 REASONS = (
     "not a number",
@@ -34,67 +44,20 @@ REASONS = (
 """What a reader says of each kind in ``rows_set_aside``."""
 
 CLEAN = -1
-REPEATED = KINDS.index("repeated row")
+
+BINARY_KINDS = tuple(KINDS.index(name) for name in ("ra 400", "dec -95", "null coordinates", "repeated row"))
+"""Kinds that a binary table can have."""
 
 _WORDS = ("bad", "1.2.3", "--", "12,5x")
 _NULLS = ("", "-9999.0", "nan")
 
 
-@dataclass
-class Dirt:
-    """Chooses the dirty rows of a table.
+class Damage(NamedTuple):
+    """A damaged copy: the row it is made of (it stands right behind it), its kind, and the column hit."""
 
-    Parameters
-    ----------
-    share : float
-        Share of rows, 0 to 0.5.  Where it is above 0 the first rows of the table are used for kinds of which
-        there is none yet, so that each occurs.
-    draws : Draws
-        Random numbers, addressed by star and spectrum.
-    table : int
-        Number of the table, so that two tables have different dirty rows.
-
-    Raises
-    ------
-    UsageError
-        For a share outside of its range.
-    """
-
-    share: float
-    draws: Draws
-    table: int
-    _waiting: list[int] = field(default_factory=lambda: list(range(len(KINDS))))
-
-    def __post_init__(self) -> None:
-        check_share(self.share)
-
-    def choose(self, number: NDArray[np.int64], item: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Kind of fault of each of the table's next rows: an index of `KINDS`, or `CLEAN`.
-
-        Parameters
-        ----------
-        number, item : ndarray of int64, shape (n,)
-            Addresses of star and spectrum.
-        """
-        address = item + (self.table << 24)
-        kind = np.full(len(number), CLEAN, dtype=np.int64)
-        if not self.share:
-            return kind
-        dirty = self.draws.uniform(Purpose.DIRT, number, address) < self.share
-        drawn = self.draws.uniform(Purpose.DIRT_KIND, number[dirty], address[dirty])
-        kind[dirty] = (drawn * len(KINDS)).astype(np.int64)
-        self._waiting = [one for one in self._waiting if one not in kind]
-        here = self._waiting[: len(kind)]
-        # Spread over the block, so that they do not all hit one star.
-        free = np.flatnonzero(kind == CLEAN)
-        places = (
-            free[np.arange(len(here)) * len(free) // max(len(here), 1)]
-            if len(free) >= len(here)
-            else free[:0]
-        )
-        kind[places] = here[: len(places)]
-        self._waiting = self._waiting[len(places) :]
-        return kind
+    line: int
+    kind: int
+    column: str | None
 
 
 def check_share(share: float) -> None:
@@ -103,35 +66,90 @@ def check_share(share: float) -> None:
         raise UsageError(f"the share of dirty rows must be from 0 to 0.5, not {share}")
 
 
-@dataclass(frozen=True)
-class Damage:
-    """A dirty row: its place in the block (a copy stands at the end), kind, and the column that is hit."""
-
-    line: int
-    kind: int
-    column: str | None
-
-
-def damage(
-    lines: list[str], kind: NDArray[np.int64], header: Sequence[str], delimiter: str, numbers: Sequence[str]
-) -> list[Damage]:
-    """Put faults into lines of text.
+def choose_dirt(
+    share: float,
+    draws: Draws,
+    table: int,
+    number: NDArray[np.int64],
+    item: NDArray[np.int64],
+    kinds: Sequence[int] = range(len(KINDS)),
+    every: bool = False,
+) -> NDArray[np.int64]:
+    """Choose the rows that get a damaged copy.
 
     Parameters
     ----------
-    lines : list of str
-        Rows without line ends; changed in place, and copies added at the end.
+    share : float
+        Of rows, 0 to 0.5.
+    draws : Draws
+        Random numbers, addressed by star and spectrum.
+    table : int
+        Number of the table, so that two tables have different dirty rows.
+    number, item : ndarray of int64, shape (n,)
+        Addresses of the rows' stars and spectra.
+    kinds : sequence of int
+        Kinds to choose from.
+    every : bool
+        Whether each kind must occur, however small a share above 0 is, if there are as many rows.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Kind of each row's copy, or `CLEAN` for none.
+
+    Raises
+    ------
+    UsageError
+        For a share outside of its range.
+    """
+    check_share(share)
+    kind = np.full(len(number), CLEAN, dtype=np.int64)
+    if not share:
+        return kind
+    address = item + (table << 24)
+    dirty = draws.uniform(Purpose.DIRT, number, address) < share
+    drawn = draws.uniform(Purpose.DIRT_KIND, number[dirty], address[dirty])
+    kind[dirty] = np.asarray(kinds)[(drawn * len(kinds)).astype(np.int64)]
+    absent = [one for one in kinds if one not in kind] if every else []
+    free = np.flatnonzero(kind == CLEAN)
+    if len(absent) and len(free) >= len(absent):
+        # Spread over the rows, so that they do not all hit one star.
+        kind[free[np.arange(len(absent)) * len(free) // len(absent)]] = absent
+    return kind
+
+
+def damaged_lines(
+    lines: Sequence[str],
+    kind: NDArray[np.int64],
+    header: Sequence[str],
+    delimiter: str,
+    numbers: Sequence[str],
+) -> tuple[list[str], list[Damage]]:
+    """Put damaged copies behind lines of text.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        Rows without line ends.
     kind : ndarray of int64, shape (len(lines),)
-        From `Dirt.choose`.
+        From `choose_dirt`.
     header : sequence of str
-        Names of the columns, with ``ra`` and ``dec``.
+        Names of the columns, with ``ra``, ``dec`` and ``uid``.
     delimiter : str
         Between fields, which are not quoted.
     numbers : sequence of str
         Columns in which text may be put.
+
+    Returns
+    -------
+    lines : list of str
+        With the copies.
+    done : list of Damage
+        By line.
     """
     place = {name: at for at, name in enumerate(header)}
-    done = []
+    result: list[str] = []
+    done, begin = [], 0
     for turn, line in enumerate(np.flatnonzero(kind != CLEAN).tolist()):
         what, column = int(kind[line]), None
         fields = lines[line].split(delimiter)
@@ -151,9 +169,31 @@ def damage(
             case "missing field":
                 del fields[place["uid"]]
             case _:
-                lines.append(lines[line])
-                line = len(lines) - 1
-        if what != REPEATED:
-            lines[line] = delimiter.join(fields)
+                pass
+        result += lines[begin : line + 1]
+        result.append(delimiter.join(fields))
+        begin = line + 1
         done.append(Damage(line, what, column))
-    return done
+    return [*result, *lines[begin:]], done
+
+
+def damaged_records(records: NDArray, kind: NDArray[np.int64]) -> tuple[NDArray, list[Damage]]:
+    """Put damaged copies behind records of a binary table; as `damaged_lines`, for `BINARY_KINDS`.
+
+    Parameters
+    ----------
+    records : structured ndarray
+        With ``ra`` and ``dec``.
+    kind : ndarray of int64
+        From `choose_dirt`.
+    """
+    rows = np.flatnonzero(kind != CLEAN)
+    copies = records[rows].copy()
+    what = kind[rows]
+    null = what == KINDS.index("null coordinates")
+    copies["ra"][what == KINDS.index("ra 400")] = 400.0
+    copies["dec"][what == KINDS.index("dec -95")] = -95.0
+    copies["ra"][null] = copies["dec"][null] = -9999.0
+    hit = {KINDS.index("ra 400"): "ra", KINDS.index("dec -95"): "dec", KINDS.index("null coordinates"): "ra"}
+    done = [Damage(int(row), int(one), hit.get(int(one))) for row, one in zip(rows, what, strict=True)]
+    return np.insert(records, rows + 1, copies), done

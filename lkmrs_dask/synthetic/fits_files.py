@@ -12,11 +12,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["Card", "arrow_columns", "primary_hdu", "table_hdu", "write_gzipped"]
+__all__ = [
+    "BLOCK",
+    "DOUBLES",
+    "Card",
+    "arrow_columns",
+    "primary_hdu",
+    "records",
+    "table_hdu",
+    "table_header",
+    "write_gzipped",
+]  # fmt: skip
 
-_BLOCK = 2880
+BLOCK = 2880
+"""Bytes of which a FITS file is a multiple."""
+
 _CODES = {"f4": "E", "f8": "D", "i2": "I", "i4": "J", "i8": "K"}
-_DOUBLES = frozenset({"ra", "dec", "ra_obs", "dec_obs"})
+DOUBLES = frozenset({"ra", "dec", "ra_obs", "dec_obs"})
+"""Columns with a fraction that are double precision in binary tables; all others are single."""
+
 _LEVEL = 1  # of compression: the higher ones cost more time than all the rest
 
 
@@ -51,7 +65,7 @@ def _header(cards: Sequence[Card]) -> bytes:
 
 
 def _padded(data: bytes, fill: bytes) -> bytes:
-    return data + fill * (-len(data) % _BLOCK)
+    return data + fill * (-len(data) % BLOCK)
 
 
 def primary_hdu(cards: Sequence[Card] = ()) -> bytes:
@@ -78,34 +92,61 @@ def table_hdu(name: str, columns: Mapping[str, NDArray], cards: Sequence[Card] =
     cards : sequence of Card
         Beside those that describe the table.
     """
+    data = records(columns)
+    return table_header(name, data.dtype, len(data), cards) + _padded(data.tobytes(), b"\0")
+
+
+def records(columns: Mapping[str, NDArray]) -> NDArray:
+    """Rows of a binary table as they stand in a file; columns as for `table_hdu`."""
     arrays = {
         key: values.astype(values.dtype.newbyteorder(">"), copy=False) for key, values in columns.items()
     }
-    dtype = np.dtype([(key, values.dtype, values.shape[1:]) for key, values in arrays.items()])
-    n_rows = len(next(iter(arrays.values())))
-    data = np.empty(n_rows, dtype)
+    data = np.empty(
+        len(next(iter(arrays.values()))),
+        np.dtype([(key, values.dtype, values.shape[1:]) for key, values in arrays.items()]),
+    )
     for key, values in arrays.items():
         data[key] = values
+    return data
+
+
+def table_header(name: str, dtype: np.dtype, n_rows: int, cards: Sequence[Card] = ()) -> bytes:
+    """Header of a binary table of records.
+
+    Parameters
+    ----------
+    name : str
+        EXTNAME.
+    dtype : numpy.dtype
+        Of `records`.
+    n_rows : int
+        Rows.
+    cards : sequence of Card
+        Beside those that describe the table.
+    """
     described = [
         card
-        for place, (key, values) in enumerate(arrays.items(), 1)
-        for card in (Card(f"TTYPE{place}", key), Card(f"TFORM{place}", _form(values)))
+        for place, key in enumerate(dtype.names or (), 1)
+        for card in (Card(f"TTYPE{place}", key), Card(f"TFORM{place}", _form(dtype[key])))
     ]
     mandatory = [
         Card("XTENSION", "BINTABLE"), Card("BITPIX", 8), Card("NAXIS", 2), Card("NAXIS1", dtype.itemsize),
-        Card("NAXIS2", n_rows), Card("PCOUNT", 0), Card("GCOUNT", 1), Card("TFIELDS", len(arrays)),
+        Card("NAXIS2", n_rows), Card("PCOUNT", 0), Card("GCOUNT", 1), Card("TFIELDS", len(dtype.names or ())),
     ]  # fmt: skip
-    return _header([*mandatory, *described, Card("EXTNAME", name), *cards]) + _padded(data.tobytes(), b"\0")
+    return _header([*mandatory, *described, Card("EXTNAME", name), *cards])
 
 
-def _form(values: NDArray) -> str:
-    if values.dtype.kind == "S":
-        return f"{values.dtype.itemsize}A"
-    count = int(np.prod(values.shape[1:], dtype=np.int64))
-    return f"{count if count > 1 else ''}{_CODES[values.dtype.str[1:]]}"
+def _form(dtype: np.dtype) -> str:
+    base, shape = dtype.base, dtype.shape
+    if base.kind == "S":
+        return f"{base.itemsize}A"
+    count = int(np.prod(shape, dtype=np.int64))
+    return f"{count if count > 1 else ''}{_CODES[base.str[1:]]}"
 
 
-def arrow_columns(table: pa.Table, missing: Mapping[str, float]) -> dict[str, NDArray]:
+def arrow_columns(
+    table: pa.Table, missing: Mapping[str, float], widths: Mapping[str, int] | None = None
+) -> dict[str, NDArray]:
     """Columns for `table_hdu` from text, int64 and float64.
 
     Parameters
@@ -114,6 +155,8 @@ def arrow_columns(table: pa.Table, missing: Mapping[str, float]) -> dict[str, ND
         Rows.
     missing : mapping
         Number that stands for null, by column; -9999 where it is not named.  Text that is null becomes empty.
+    widths : mapping, optional
+        Characters of columns of text; else as many as the longest needs.
 
     Returns
     -------
@@ -124,11 +167,12 @@ def arrow_columns(table: pa.Table, missing: Mapping[str, float]) -> dict[str, ND
     for name in table.column_names:
         values = table.column(name)
         if pa.types.is_string(values.type):
-            columns[name] = np.array(pc.fill_null(values, "").to_pylist(), dtype=np.bytes_)
+            kind = f"S{widths[name]}" if widths is not None else np.bytes_
+            columns[name] = np.array(pc.fill_null(values, "").to_pylist(), dtype=kind)
             continue
         mark = pa.scalar(missing.get(name, -9999), values.type)
         filled = pc.fill_null(values, mark).to_numpy()
-        single = pa.types.is_floating(values.type) and name not in _DOUBLES
+        single = pa.types.is_floating(values.type) and name not in DOUBLES
         columns[name] = filled.astype(np.float32) if single else filled
     return columns
 

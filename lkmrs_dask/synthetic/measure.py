@@ -21,6 +21,8 @@ VELOCITIES = ("b", "r", "br", "lasp")
 ABUNDANCES = tuple(f"{x}_fe" for x in ("c", "n", "o", "mg", "al", "si", "s", "ca", "ti", "cr", "ni", "cu"))
 """Columns of elements."""
 
+_CNN = ("teff", "logg", "feh", "alpha_m")
+
 _VELOCITY_NOISE = {
     "b": (Purpose.RV_B, 1.15, 0),
     "r": (Purpose.RV_R, 1.30, 1),
@@ -28,11 +30,7 @@ _VELOCITY_NOISE = {
     "lasp": (Purpose.RV_LASP, 1.05, 0),
 }  # purpose, factor of the error of Table 3, and the arm whose S/N counts
 _ZERO_POINT = 0.4  # km/s; scatter of the zero points of spectrographs and nights
-_FAILED = 0.055  # share of spectra without velocity: 1 - 161,270 / 170,637
-_LASP_SNR = 10.0  # least S/N of a coadd with parameters
-_LASP_TEFF = (3900.0, 8500.0)  # late A to K
-_VSINI_TEFF = (5000.0, 8500.0)  # section 3.1
-_VSINI_SHARE, _ALPHA_SHARE = 0.30, 0.65
+_FAILED = 0.055  # share of spectra without velocity, as among the paper's coadds with parameters
 
 
 def measure_velocities(seen: Observation, draws: Draws) -> dict[str, Floats]:
@@ -49,17 +47,20 @@ def measure_velocities(seen: Observation, draws: Draws) -> dict[str, Floats]:
     -------
     dict
         ``rv_X1`` (zero-point corrected), ``rv_X0`` (raw) and ``rv_X_err`` in km/s for X in `VELOCITIES`,
-        arrays of shape (m, n + 1); NaN where the S/N is below 5 or no velocity was found.
+        arrays of shape (m, n + 1); NaN where there is none.  Coadds with parameters have one where
+        `Extent.rv` says so, all other spectra where the S/N is 5 or more, but for a few.
     """
     number, item = seen.number[:, None], seen.item[:, 0]
     zero = _ZERO_POINT * draws.normal(Purpose.ZERO_POINT, seen.visit.night, seen.targets.spid)[:, None]
-    failed = draws.uniform(Purpose.RV_FAILS, number, item) < _FAILED
+    found = draws.uniform(Purpose.RV_FAILS, number, item) >= _FAILED
+    told = seen.extent.parameters
     columns: dict[str, Floats] = {}
     for name, (purpose, factor, arm) in _VELOCITY_NOISE.items():
         snr = seen.snr[:, :, arm]
         sigma = factor * error("rv", snr)
         value = seen.rv + sigma * draws.normal(purpose, number, item)
-        usable = (snr >= LEAST_SNR) & ~failed
+        usable = (snr >= LEAST_SNR) & found
+        usable[told, -1] = seen.extent.rv[told]
         columns[f"rv_{name}1"] = np.where(usable, value, np.nan)
         columns[f"rv_{name}0"] = np.where(usable, value - zero, np.nan)
         columns[f"rv_{name}_err"] = np.where(usable, sigma, np.nan)
@@ -67,7 +68,7 @@ def measure_velocities(seen: Observation, draws: Draws) -> dict[str, Floats]:
 
 
 def measure_parameters(seen: Observation, draws: Draws) -> tuple[NDArray[np.int64], Mapping[str, Floats]]:
-    """Parameters of those coadds of a visit for which LASP finds any.
+    """Parameters of the blue coadds of a visit that have them.
 
     Parameters
     ----------
@@ -79,17 +80,14 @@ def measure_parameters(seen: Observation, draws: Draws) -> tuple[NDArray[np.int6
     Returns
     -------
     target : ndarray of int64, shape (k,)
-        Targets with parameters: stars from late A to K with a blue S/N of at least 10.
+        Targets with parameters.
     parameters : mapping
         Arrays of shape (k,): ``teff``, ``logg``, ``feh``, ``alpha_m``, ``vsini``, each with ``_err``, the
-        four ``_cnn`` and the `ABUNDANCES`.  v sin i is NaN outside 5000 to 8500 K and for most stars within;
-        it is at least 1 km/s.  [alpha/M] is NaN for a third.
+        four ``_cnn`` and the `ABUNDANCES`.  v sin i, at least 1 km/s, and [alpha/M] are NaN where there is
+        none.
     """
-    snr_of_all = seen.snr[:, -1, 0]
-    teff_of_all = seen.stars.teff[seen.targets.star]
-    fit = (snr_of_all >= _LASP_SNR) & (teff_of_all >= _LASP_TEFF[0]) & (teff_of_all <= _LASP_TEFF[1])
-    target = np.flatnonzero(fit)
-    star, number, snr = seen.targets.star[target], seen.number[target], snr_of_all[target]
+    target = np.flatnonzero(seen.extent.parameters)
+    star, number, snr = seen.targets.star[target], seen.number[target], seen.snr[target, -1, 0]
     item = seen.item[-1, 0]
     columns: dict[str, Floats] = {}
     for name, purpose in (
@@ -101,17 +99,16 @@ def measure_parameters(seen: Observation, draws: Draws) -> tuple[NDArray[np.int6
         columns[name] = truth + sigma * draws.normal(purpose, number, item)
         columns[f"{name}_err"] = sigma
     columns["vsini"] = np.maximum(columns["vsini"], 1.0)
-    teff = seen.stars.teff[star]
-    rotating = (teff > _VSINI_TEFF[0]) & (teff < _VSINI_TEFF[1])
-    _clear(columns, "vsini", rotating & (draws.uniform(Purpose.HAS_VSINI, number) < _VSINI_SHARE))
-    _clear(columns, "alpha_m", draws.uniform(Purpose.HAS_ALPHA, number, item) < _ALPHA_SHARE)
+    _clear(columns, "vsini", seen.extent.vsini[target])
+    _clear(columns, "alpha_m", seen.extent.alpha_m[target])
 
-    for place, name in enumerate(("teff", "logg", "feh", "alpha_m")):
-        noise = draws.normal(Purpose.NOISE_CNN, number, item + (place << 20))
-        columns[f"{name}_cnn"] = getattr(seen.stars, name)[star] + 1.2 * error(name, snr) * noise
-    for place, name in enumerate(ABUNDANCES):
-        noise = draws.normal(Purpose.NOISE_ABUNDANCE, number, item + (place << 20))
-        columns[name] = seen.stars.alpha_m[star] / 2 + error("alpha_m", snr) * noise
+    # All at once: a call has its costs, and most visits of a small survey have few rows.
+    noise = draws.normal(Purpose.NOISE_CNN, number, item + (np.arange(len(_CNN))[:, None] << 20))
+    for name, deviation in zip(_CNN, noise, strict=True):
+        columns[f"{name}_cnn"] = getattr(seen.stars, name)[star] + 1.2 * error(name, snr) * deviation
+    noise = draws.normal(Purpose.NOISE_ABUNDANCE, number, item + (np.arange(len(ABUNDANCES))[:, None] << 20))
+    for name, deviation in zip(ABUNDANCES, noise, strict=True):
+        columns[name] = seen.stars.alpha_m[star] / 2 + error("alpha_m", snr) * deviation
     return target, columns
 
 

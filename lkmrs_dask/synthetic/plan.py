@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,25 +29,31 @@ _SEASON = 65  # nights before and after the one on which the field is highest at
 _FULL_MOON_NIGHTS = 9.0  # days from full Moon: the medium-resolution survey has the bright nights
 _MOON_DISTANCE = 13.0  # deg from the plate's centre: no target is nearer than 10 deg to the Moon
 _READOUT = 3  # minutes from the end of an exposure to the start of the next
-_EXPOSURE_SHARES = {3: 0.40, 4: 0.22, 5: 0.14, 6: 0.10, 7: 0.07, 8: 0.07}
-_MOST_VISITS = {2018: 2, 2019: 2, 2020: 2, 2021: 1, 2022: 1, 2023: 1}
+_SURVEY_START = 58362  # 2018-09-01: nights before it belong to the test phase
+_BAD_VISITS = 2  # clouds: almost no signal
+_BAD_YEARS, _BAD_AMONG = (2019, 2020), 10  # on plans with so many visits, whose stars have others
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An observing plan and its years.
+    """An observing plan and its visits.
 
     Parameters
     ----------
     planid : str
-        LAMOST's name; the plate's centre comes from it.
-    first_year, last_year : int
-        Of its visits.
+        LAMOST's name, or one in its form; the plate's centre comes from it.
+    exposures : mapping
+        Exposures of each visit, by year.
+    test_phase : bool
+        Observed before the regular survey.
+    stars_of : str, optional
+        Plan whose stars it shares; else it has stars of its own.
     """
 
     planid: str
-    first_year: int = 2018
-    last_year: int = 2023
+    exposures: Mapping[int, tuple[int, ...]] = field(default_factory=dict, hash=False)
+    test_phase: bool = False
+    stars_of: str | None = None
 
     @cached_property
     def code(self) -> int:
@@ -63,18 +71,29 @@ class Plan:
         """Kepler or K2; None for neither."""
         return mission_of_plate(*self.centre)
 
+    @property
+    def n_visits(self) -> int:
+        """Visits in all years."""
+        return sum(len(of_year) for of_year in self.exposures.values())
 
-PLANS = (
-    Plan("TD192102N424113K01"),
-    Plan("TD082325N180811K02"),
-    Plan("HIP95119KP01", 2018, 2018),
-    Plan("TD085754N225914K02"),
-    Plan("TD193637N444141K01"),
-    Plan("TD103827N055449K02"),
-)
-"""Plans of the small survey, all real: HIP95119KP01 has the field of the first, and the fifth overlaps it."""
 
-OTHER_PLAN = Plan("TD230151N343645T01", 2018, 2018)
+def _read_plans() -> tuple[Plan, ...]:
+    text = files("lkmrs_dask.synthetic").joinpath("plates.csv").read_text("utf-8")
+    plans = []
+    for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#")):
+        exposures = {
+            int(name): tuple(int(n) for n in row[name].split())
+            for name in row
+            if name.isdigit() and row[name]
+        }
+        plans.append(Plan(row["planid"], exposures, row["phase"] == "test", row["stars_of"] or None))
+    return tuple(plans)
+
+
+PLANS = _read_plans()
+"""The 21 plans of ``plates.csv``, which says which ids are LAMOST's."""
+
+OTHER_PLAN = Plan("TD230151N343645T01", {2018: (3,)})
 """A plan of another sub-project, which the job's plan filter must set aside."""
 
 
@@ -127,9 +146,8 @@ class Visit:
 def schedule(plans: Sequence[Plan], draws: Draws) -> list[Visit]:
     """Visits of plans, by time.
 
-    Each plan has its own nights, so the telescope never points at two plates at once: plan k of n those whose
-    MJD leaves the remainder k on division by n.  Nights are bright ones, away from the Moon, in the months in
-    which the field is up, without LAMOST's summer break of July and August.
+    One plan a night.  Nights are bright ones, away from the Moon, in the months in which the field is up,
+    without LAMOST's summer break of July and August; plans of the test phase come before September 2018.
 
     Parameters
     ----------
@@ -138,24 +156,46 @@ def schedule(plans: Sequence[Plan], draws: Draws) -> list[Visit]:
     draws : Draws
         Random numbers, addressed by plan and night.
     """
+    wanted = [
+        (_nights(plan, year), plan, exposures) for plan in plans for year, exposures in plan.exposures.items()
+    ]
+    taken: set[int] = set()
     visits = []
-    for number, plan in enumerate(plans):
-        for year in range(plan.first_year, plan.last_year + 1):
-            nights = _nights(plan, year)
-            nights = nights[nights % len(plans) == number]
-            most = _MOST_VISITS[year]
-            wanted = 1 + int(most * draws.uniform(Purpose.VISITS_OF_YEAR, year, plan.code))
-            liked = np.argsort(draws.uniform(Purpose.NIGHT, nights, plan.code), kind="stable")
-            visits += [_visit(plan, int(night), draws) for night in nights[liked[: min(wanted, most)]]]
-    return sorted(visits, key=lambda visit: visit.lmjm)
+    # Plans with the fewest nights to choose from come first.
+    for nights, plan, exposures in sorted(wanted, key=lambda one: (len(one[0]) - len(one[2]), one[1].planid)):
+        free = nights[~np.isin(nights, list(taken))]
+        liked = free[np.argsort(draws.uniform(Purpose.NIGHT, free, plan.code), kind="stable")]
+        chosen = np.sort(liked[: len(exposures)]).tolist()
+        if len(chosen) < len(exposures):
+            raise RuntimeError(f"plan {plan.planid} has no {len(exposures)} nights near MJD {nights}")
+        taken.update(chosen)
+        visits += [_visit(plan, night, n, draws) for night, n in zip(chosen, exposures, strict=True)]
+    return _with_bad_weather(sorted(visits, key=lambda visit: visit.lmjm), draws)
+
+
+def _with_bad_weather(visits: list[Visit], draws: Draws) -> list[Visit]:
+    often = [
+        at
+        for at, visit in enumerate(visits)
+        if visit.plan.n_visits >= _BAD_AMONG and visit.year in _BAD_YEARS
+    ]
+    score = draws.uniform(Purpose.BAD_WEATHER, [visits[at].night for at in often])
+    for at in np.argsort(score, kind="stable")[:_BAD_VISITS].tolist():
+        bad = visits[often[at]]
+        visits[often[at]] = replace(bad, weather=bad.weather * 0.01)
+    return visits
 
 
 def _nights(plan: Plan, year: int) -> NDArray[np.int64]:
     """Evenings (MJD) of a year on which a plan can be observed."""
     first, after = (int((np.datetime64(f"{y}-01-01") - _MJD_ZERO).astype(int)) for y in (year, year + 1))
+    if plan.test_phase:
+        after = min(after, _SURVEY_START)
+    elif plan.field:
+        first = max(first, _SURVEY_START)
     nights = np.arange(first, min(after, _SURVEY_END + 1))
     month = (_MJD_ZERO + nights).astype("datetime64[M]").astype(int) % 12 + 1
-    day = nights - first
+    day = nights - int((np.datetime64(f"{year}-01-01") - _MJD_ZERO).astype(int))
     best = 80 + 365.25 * ((plan.centre[0] / 15.0 - 12.0) % 24.0) / 24.0  # the Sun is opposite to the field
     away = np.abs((day - best + 182.6) % 365.25 - 182.6)
     midnight = nights + 16.0 / 24.0
@@ -165,10 +205,7 @@ def _nights(plan: Plan, year: int) -> NDArray[np.int64]:
     return nights[(away < _SEASON) & ((month < 7) | (month > 8)) & bright & (moon > _MOON_DISTANCE)]
 
 
-def _visit(plan: Plan, night: int, draws: Draws) -> Visit:
-    share = np.cumsum(list(_EXPOSURE_SHARES.values()))
-    drawn = int(np.searchsorted(share, draws.uniform(Purpose.EXPOSURES, night, plan.code) * share[-1]))
-    n_exposures = list(_EXPOSURE_SHARES)[drawn]
+def _visit(plan: Plan, night: int, n_exposures: int, draws: Draws) -> Visit:
     # Sidereal time at midnight is the Sun's right ascension + 12 h; start two hours before culmination.
     sun = ((night - 51544.5 - 79.0) % 365.25) / 365.25 * 24.0
     culmination = (plan.centre[0] / 15.0 - sun - 12.0 + 12.0) % 24.0 - 12.0
@@ -178,9 +215,7 @@ def _visit(plan: Plan, night: int, draws: Draws) -> Visit:
     seconds = np.floor(60 * draws.uniform(Purpose.SECONDS, night, exposure))
     # As at the telescope: exposures follow each other, and the minute is cut off.
     begin = night * 1440 + int(start) + exposure * (EXPTIME // 60 + _READOUT) + np.cumsum(seconds) // 60
-    weather = float(np.exp(0.3 * draws.normal(Purpose.WEATHER, night, plan.code)))
-    if draws.uniform(Purpose.BAD_WEATHER, night, plan.code) < 0.05:
-        weather *= 0.01
+    weather = float(np.exp(0.2 * draws.normal(Purpose.WEATHER, night, plan.code)))
     return Visit(
         plan, night, tuple(begin.astype(int).tolist()), tuple((np.cumsum(seconds) % 60).tolist()), weather
     )

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lkmrs_dask.sky.index import healpix29, parent
 from lkmrs_dask.synthetic.counters import Draws, Purpose
+from lkmrs_dask.synthetic.external.kinematics import space_motions
 from lkmrs_dask.synthetic.htm import htm_id
+from lkmrs_dask.synthetic.luminosity import absolute_magnitude
 from lkmrs_dask.synthetic.orbit import Orbit
 from lkmrs_dask.synthetic.plan import Plan
 
-__all__ = ["FIELD_RADIUS", "MAGNITUDES", "Stars", "make_stars", "offset_position"]
+__all__ = [
+    "FIELD_RADIUS",
+    "HALO_FEH",
+    "MAGNITUDES",
+    "Stars",
+    "alpha_of",
+    "faintness",
+    "make_stars",
+    "moved",
+    "offset_position",
+    "with_motions",
+]
 
 FIELD_RADIUS = 2.49
 """Radius (deg) in which stars lie: a plate's 2.5, less what positions scatter."""
@@ -22,6 +35,10 @@ FIELD_RADIUS = 2.49
 MAGNITUDES = (9.0, 15.0)
 """Gaia G of the brightest and the faintest target (section 2.1 gives the limit)."""
 
+HALO_FEH = -1.0
+"""Stars with less [Fe/H] move as the halo does."""
+
+_COPY, _UID_COPY = 28, 44  # bits below the number of a copy, in a star's number and in its uid
 _GAIA_STEP = 128  # identifiers of Gaia's releases are multiples of it
 _GAIA_LEVEL = 12  # their first bits are a HEALPix pixel of this order
 
@@ -39,21 +56,31 @@ class Stars:
     home : ndarray of int64
         Index of the plan whose field it was drawn in.
     ra, dec : ndarray of float64
-        Degrees; proper motions are ignored.
+        Degrees (J2000), as LAMOST's tables give them.
     g, bp_rp : ndarray of float64
         Gaia's magnitude and colour.
     teff, logg, feh, alpha_m, vsini : ndarray of float64
         K, dex, dex, dex, km/s.
     rv : ndarray of float64
         km/s; of the centre of mass for a binary.
-    binary : ndarray of bool
-        Whether the velocity varies.
     orbit : Orbit
-        Its orbit, NaN for single stars.
+        How the velocity varies, NaN for stars whose velocity does not.
     has_gaia : ndarray of bool
         Known to Gaia; the uid of the others begins with L and they have no Gaia identifier or magnitudes.
     uid_number, gp_id, gaia_source_id : ndarray of int64
         Identifiers; the last is -9999 where there is none.
+    abs_mag_g, distance, parallax : ndarray of float64
+        Absolute magnitude by teff and logg, and without extinction pc and mas.
+    pmra, pmdec : ndarray of float64
+        Proper motion (mas/yr), the first with cos(dec).
+    rv_variable : ndarray of bool
+        Whether the velocity varies.
+    variable_class : ndarray of str
+        Class of a periodic variable (`quotas.CLASSES`), empty for all others.
+    variable_period : ndarray of float64
+        Period of its light (d), NaN for all others; an eclipsing binary's is that of its orbit.
+    high_velocity : ndarray of int8
+        1 for bound and 2 for unbound high-velocity stars, else 0.
     """
 
     number: NDArray[np.int64]
@@ -68,12 +95,25 @@ class Stars:
     alpha_m: Floats
     vsini: Floats
     rv: Floats
-    binary: NDArray[np.bool_]
     orbit: Orbit
     has_gaia: NDArray[np.bool_]
     uid_number: NDArray[np.int64]
     gp_id: NDArray[np.int64]
     gaia_source_id: NDArray[np.int64]
+    abs_mag_g: Floats
+    distance: Floats
+    parallax: Floats
+    pmra: Floats
+    pmdec: Floats
+    rv_variable: NDArray[np.bool_]
+    variable_class: NDArray[np.str_]
+    variable_period: Floats
+    high_velocity: NDArray[np.int8]
+
+    @property
+    def binary(self) -> NDArray[np.bool_]:
+        """Whether the velocity follows the orbit: `rv_variable`."""
+        return self.rv_variable
 
     def __len__(self) -> int:
         return len(self.number)
@@ -103,73 +143,113 @@ def make_stars(
     plans : sequence of Plan
         The plans.
 
+    Returns
+    -------
+    Stars
+        Ordinary ones: none is metal-poor, varies or is fast.  `with_motions` gives them velocities.
+
     Notes
     -----
-    Star counts rise with magnitude as 10**(0.25 G).  A third are giants.  One in 12 is too hot for LASP; 3 %
-    have [Fe/H] below -1, a fifth of them below -2.  One in ten is a binary, P from 1 to 500 d, circular below
-    8 d.  The uid is that of the position; of two stars in one trixel the later one takes the next free uid.
+    Star counts rise with magnitude as 10**(0.25 G).  A third are giants.  One in 20 is too hot for LASP.  The
+    uid is that of the position; of two stars in one trixel the later one takes the next free uid.
     """
-    centres = np.array([plan.centre for plan in plans])[home]
+    n = len(number)
+    centres = np.array([plan.centre for plan in plans])[home].reshape(-1, 2)
     cosine = 1.0 - draws.uniform(Purpose.RADIUS, number) * (1.0 - np.cos(np.radians(FIELD_RADIUS)))
     angle = 360.0 * draws.uniform(Purpose.ANGLE, number)
     ra, dec = offset_position(centres[:, 0], centres[:, 1], np.degrees(np.arccos(cosine)), angle)
     low, high = (10.0 ** (0.25 * g) for g in MAGNITUDES)
     has_gaia = draws.uniform(Purpose.HAS_GAIA, number) < 0.95
     star = _atmospheres(draws, number)
-    binary = draws.uniform(Purpose.BINARY, number) < 0.10
+    g = np.log10(low + draws.uniform(Purpose.MAGNITUDE, number) * (high - low)) / 0.25
+    none = np.full(n, np.nan)
+    absolute = absolute_magnitude(star["teff"], star["logg"])
+    distance = 10.0 ** (0.2 * (g - absolute) + 1.0)
     return Stars(
         number=number,
         home=home,
         ra=ra,
         dec=dec,
-        g=np.log10(low + draws.uniform(Purpose.MAGNITUDE, number) * (high - low)) / 0.25,
+        g=g,
         bp_rp=0.82 * (5772.0 / star["teff"]) ** 2,
         **star,
-        binary=binary,
-        orbit=Orbit(*(np.where(binary, values, np.nan) for values in _orbits(draws, number))),
+        rv=none,
+        orbit=Orbit(none, none, none, none, none),
         has_gaia=has_gaia,
         uid_number=_distinct(htm_id(ra, dec)),
         gp_id=number % (1 << 40) + 1_000_001,
         gaia_source_id=np.where(has_gaia, _gaia_source_id(number, ra, dec), -9999),
+        abs_mag_g=absolute,
+        distance=distance,
+        parallax=1000.0 / distance,
+        pmra=none,
+        pmdec=none,
+        rv_variable=np.zeros(n, dtype=bool),
+        variable_class=np.full(n, "", dtype="<U9"),
+        variable_period=none,
+        high_velocity=np.zeros(n, np.int8),
     )
 
 
+def with_motions(stars: Stars, draws: Draws) -> Stars:
+    """Give stars proper motions and radial velocities by their place, metals and `Stars.high_velocity`."""
+    pmra, pmdec, rv = space_motions(
+        draws, stars.number, stars.ra, stars.dec, stars.distance, stars.feh < HALO_FEH, stars.high_velocity
+    )
+    return replace(stars, pmra=pmra, pmdec=pmdec, rv=rv)
+
+
+def moved(stars: Stars, east: float, copy: int) -> Stars:
+    """Stars of a copy of a survey, elsewhere: with other positions and identifiers.
+
+    Parameters
+    ----------
+    stars : Stars
+        Of the copy's own random numbers.
+    east : float
+        What is added to right ascensions, deg.
+    copy : int
+        Its number; identifiers of no two copies are equal.
+    """
+    ra = (stars.ra + east) % 360.0
+    identity = stars.number + (copy << _COPY)
+    return replace(
+        stars,
+        ra=ra,
+        uid_number=stars.uid_number + (copy << _UID_COPY),
+        gp_id=stars.gp_id + (copy << _COPY),
+        gaia_source_id=np.where(stars.has_gaia, _gaia_source_id(identity, ra, stars.dec), -9999),
+    )
+
+
+def faintness(g: Floats) -> Floats:
+    """Share of stars that are brighter than these magnitudes, 0 to 1."""
+    low, high = (10.0 ** (0.25 * limit) for limit in MAGNITUDES)
+    return (10.0 ** (0.25 * g) - low) / (high - low)
+
+
 def _atmospheres(draws: Draws, number: NDArray[np.int64]) -> dict[str, Floats]:
-    """Draw teff, logg, feh, alpha_m, rv and vsini."""
+    """Draw teff, logg, feh, alpha_m and vsini."""
     kind, spread = draws.uniform(Purpose.KIND, number), draws.uniform(Purpose.TEFF, number)
-    giant, hot = kind < 0.33, kind > 0.92
+    giant, hot = kind < 0.33, kind > 0.95
     teff = np.where(giant, 4000.0 + 1200.0 * spread, 4300.0 + 3900.0 * spread**1.6)
     teff = np.where(hot, 8600.0 + 3400.0 * spread, teff)
     dwarf_logg = 4.65 - 0.45 * np.clip((teff - 4300.0) / 2500.0, 0, 1)
     logg = np.where(giant, 1.2 + 1.9 * (teff - 4000.0) / 1200.0, dwarf_logg)
-
-    metals, rank = draws.uniform(Purpose.FEH_POOR, number), draws.uniform(Purpose.FEH_KIND, number)
-    poor = rank < 0.03
-    feh = np.clip(-0.08 + 0.22 * draws.normal(Purpose.FEH, number), -0.95, 0.5)
-    feh = np.where(rank < 0.006, -2.0 - 0.6 * metals, np.where(poor, -1.0 - metals, feh))
-    drift, scatter = np.where(poor, -50.0, -8.0), np.where(poor, 110.0, 32.0)
+    feh = np.clip(-0.08 + 0.22 * draws.normal(Purpose.FEH, number), -0.75, 0.5)
     typical = np.where(giant, 4.0, np.where(teff > 6300.0, 45.0, 9.0))
     return {
         "teff": teff,
         "logg": logg + 0.12 * draws.normal(Purpose.LOGG, number),
         "feh": feh,
-        "alpha_m": np.clip(0.04 - 0.12 * feh + 0.05 * draws.normal(Purpose.ALPHA, number), -0.2, 0.6),
-        "rv": drift + scatter * draws.normal(Purpose.VELOCITY, number),
+        "alpha_m": alpha_of(feh, draws, number),
         "vsini": np.clip(typical * np.exp(0.6 * draws.normal(Purpose.ROTATION, number)), 1.0, 250.0),
     }
 
 
-def _orbits(draws: Draws, number: NDArray[np.int64]) -> Orbit:
-    """Draw orbits, for all stars."""
-    period = 10.0 ** (2.7 * draws.uniform(Purpose.PERIOD, number))
-    spread = np.exp(0.5 * draws.normal(Purpose.AMPLITUDE, number))
-    return Orbit(
-        period=period,
-        amplitude=np.clip(60.0 * period ** (-1 / 3) * spread, 5.0, 120.0),
-        eccentricity=np.where(period < 8.0, 0.0, 0.6 * draws.uniform(Purpose.ECCENTRICITY, number)),
-        periastron=2 * np.pi * draws.uniform(Purpose.PERIASTRON, number),
-        phase=draws.uniform(Purpose.PHASE, number),
-    )
+def alpha_of(feh: Floats, draws: Draws, number: NDArray[np.int64]) -> Floats:
+    """[alpha/M] of stars: higher in metal-poor ones, -0.2 to 0.6."""
+    return np.clip(0.04 - 0.12 * feh + 0.05 * draws.normal(Purpose.ALPHA, number), -0.2, 0.6)
 
 
 def _distinct(ids: NDArray[np.int64]) -> NDArray[np.int64]:

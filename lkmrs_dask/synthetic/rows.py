@@ -15,7 +15,15 @@ from lkmrs_dask.synthetic.measure import ABUNDANCES, VELOCITIES, measure_paramet
 from lkmrs_dask.synthetic.moon import moon_age, moon_position
 from lkmrs_dask.synthetic.observe import BANDS, Observation
 
-__all__ = ["CATALOGUE_COLUMNS", "OLDER_NAMES", "STELLAR_COLUMNS", "catalogue_rows", "mobsids", "stellar_rows"]
+__all__ = [
+    "CATALOGUE_COLUMNS",
+    "OLDER_NAMES",
+    "STELLAR_COLUMNS",
+    "TEXT_WIDTHS",
+    "catalogue_rows",
+    "mobsids",
+    "stellar_rows",
+]
 
 _HEAD = (
     "mobsid", "obsid", "uid", "gp_id", "designation", "obsdate", "lmjd", "mjd", "planid", "spid", "fiberid",
@@ -49,12 +57,20 @@ STELLAR_COLUMNS = (
 OLDER_NAMES = {"offsets": "offset", "offsets_v": "offset_v"}
 """How older releases spell columns."""
 
+TEXT_WIDTHS = {
+    "mobsid": 20, "uid": 15, "designation": 19, "obsdate": 10, "planid": 18, "band": 1, "gaia_source_id": 20,
+    "fibertype": 4, "tsource": 8, "tfrom": 8, "tcomment": 8, "moon_flg": 1, "subproject": 8,
+}  # fmt: skip
+"""Characters of the columns of text in binary tables."""
+
 _DIGITS = {"teff": 2, "logg": 3, "feh": 3, "alpha_m": 3, "vsini": 2}
 _BAD_FIBRES = 0.01
 _NEAR_MOON = 30.0  # deg
 
 
-def catalogue_rows(seen: Observation, draws: Draws) -> pa.Table:
+def catalogue_rows(
+    seen: Observation, draws: Draws, velocities: Mapping[str, NDArray[np.float64]] | None = None
+) -> pa.Table:
     """Rows of the general catalogue for a visit: a row per spectrum and band.
 
     Parameters
@@ -63,16 +79,19 @@ def catalogue_rows(seen: Observation, draws: Draws) -> pa.Table:
         m targets, n exposures.
     draws : Draws
         Random numbers.
+    velocities : mapping, optional
+        From `measure_velocities`, if they are known.
 
     Returns
     -------
     pyarrow.Table
-        `CATALOGUE_COLUMNS`, ``2 m (n + 1)`` rows in the order of ``seen.snr``.  Missing values are null.  A
-        row has the velocity of its own arm, that of both, and in the blue LASP's.
+        `CATALOGUE_COLUMNS`, a row for each spectrum of ``seen.there`` in its order.  Missing values are null.
+        A row has the velocity of its own arm, that of both, and in the blue LASP's.
     """
-    target, exposure, band = (index.ravel() for index in np.indices(seen.snr.shape))
+    target, exposure, band = np.nonzero(seen.there)
     columns = _shared(seen, target, exposure, band, draws)
-    velocities = measure_velocities(seen, draws)
+    if velocities is None:
+        velocities = measure_velocities(seen, draws)
     for name in VELOCITIES:
         here = {"b": band == 0, "r": band == 1, "lasp": band == 0}.get(name, np.ones(len(band), bool))
         columns |= _velocity(velocities, name, (target, exposure), here)
@@ -82,12 +101,14 @@ def catalogue_rows(seen: Observation, draws: Draws) -> pa.Table:
     return pa.table({name: columns[name] for name in CATALOGUE_COLUMNS})
 
 
-def stellar_rows(seen: Observation, draws: Draws) -> tuple[NDArray[np.int64], pa.Table]:
+def stellar_rows(
+    seen: Observation, draws: Draws, velocities: Mapping[str, NDArray[np.float64]] | None = None
+) -> tuple[NDArray[np.int64], pa.Table]:
     """Rows of the stellar catalogue for a visit: blue coadds with parameters.
 
     Parameters
     ----------
-    seen, draws
+    seen, draws, velocities
         As for `catalogue_rows`.
 
     Returns
@@ -100,7 +121,8 @@ def stellar_rows(seen: Observation, draws: Draws) -> tuple[NDArray[np.int64], pa
     target, parameters = measure_parameters(seen, draws)
     exposure, band = np.full(len(target), seen.n_exposures), np.zeros(len(target), np.int64)
     columns = _shared(seen, target, exposure, band, draws)
-    velocities = measure_velocities(seen, draws)
+    if velocities is None:
+        velocities = measure_velocities(seen, draws)
     for name in VELOCITIES:
         columns |= _velocity(velocities, name, (target, exposure), np.ones(len(target), bool))
     for name, digits in _DIGITS.items():

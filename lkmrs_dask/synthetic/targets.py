@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from lkmrs_dask.synthetic.counters import Draws, Purpose
 from lkmrs_dask.synthetic.plan import Plan
 from lkmrs_dask.synthetic.population import FIELD_RADIUS, Stars, offset_position
 
-__all__ = ["FIBRES", "SCATTER_ARCSEC", "Targets", "choose_targets", "designations"]
+__all__ = ["FIBRES", "SCATTER_ARCSEC", "Targets", "choose_targets", "designations", "moved_targets"]
 
 FIBRES = 4000
 """Fibres of the telescope: 16 spectrographs with 250 each."""
@@ -31,7 +31,7 @@ _FIBRE_STEP = 1237  # has no factor in common with 4000: neighbours in number si
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """The target list of a plan, the same on all its visits; arrays have one entry per target.
+    """The target list of a plan, or some of it; arrays have one entry per target.
 
     Parameters
     ----------
@@ -57,6 +57,24 @@ class Targets:
 
     def __len__(self) -> int:
         return len(self.star)
+
+    def take(self, slot: NDArray[np.int64]) -> Targets:
+        """Take some of the targets, by index."""
+        return Targets(
+            self.plan,
+            self.star[slot],
+            self.spid[slot],
+            self.fiberid[slot],
+            self.ra[slot],
+            self.dec[slot],
+            self.designation.take(pa.array(slot)),
+        )
+
+
+def moved_targets(targets: Targets, east: float) -> Targets:
+    """Targets elsewhere: with right ascensions so many degrees larger."""
+    ra = np.round(targets.ra + east, 6) % 360.0
+    return replace(targets, ra=ra, designation=designations(ra, targets.dec))
 
 
 def choose_targets(stars: Stars, plans: Sequence[Plan], number: int, draws: Draws) -> Targets:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,20 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lkmrs_dask.synthetic.dirt import KINDS, REASONS
-from lkmrs_dask.synthetic.observe import Observation
-from lkmrs_dask.synthetic.plan import Plan
-from lkmrs_dask.synthetic.population import Stars
-from lkmrs_dask.synthetic.text_files import DirtyRow
+from lkmrs_dask.synthetic.ledger import Ledger
+from lkmrs_dask.synthetic.quotas import CLASSES
 
-__all__ = ["COUNTS_OF_YEAR", "PARAMETERS", "Tally", "Truth", "read_truth", "star_table", "write_truth"]
+__all__ = [
+    "COUNTS_OF_YEAR",
+    "PARAMETERS",
+    "Faults",
+    "Truth",
+    "make_truth",
+    "metal_class",
+    "read_truth",
+    "star_table",
+    "write_truth",
+]
 
 PARAMETERS = ("teff", "logg", "feh", "rv", "vsini", "alpha_m")
 
@@ -45,16 +53,15 @@ class Truth:
     Parameters
     ----------
     stars : pyarrow.Table
-        One row per star of the survey: ``uid``, ``gaia_source_id``, ``ra``, ``dec``, ``plate`` (plan in whose
-        field it was drawn), ``field``, ``g``, ``teff``, ``logg``, ``feh``, ``alpha_m``, ``rv`` (mean),
-        ``vsini``, ``is_rv_variable``, and the elements of `orbit.Orbit` (null for single stars).
+        One row per star, see `star_table`.
     years : pyarrow.Table
-        ``year`` and `COUNTS_OF_YEAR`: what is left when bad rows are set aside and repeated ones joined.
+        ``year`` and `COUNTS_OF_YEAR`, whatever the share of damaged copies: these are set aside or joined.
     dirt : pyarrow.Table
-        Dirty rows: ``file``, ``row`` (as an editor counts lines), ``kind``, ``reason`` (a reader's) and
-        ``column``.
+        Damaged copies: ``file``, ``row`` (as an editor counts lines; records of FITS from 1), ``kind``,
+        ``reason`` (a reader's) and ``column``.
     counts : mapping
-        Total counts by the names that they have in ``summary.json``.
+        Total counts by the names that they have in ``summary.json``; classes as ``classes.EB`` and so on.
+        Those of section 4 are of true properties.
     rows_set_aside : mapping
         Rows by reason.
     """
@@ -66,118 +73,143 @@ class Truth:
     rows_set_aside: Mapping[str, int]
 
 
-@dataclass
-class Tally:
-    """Counts what is written, visit by visit.
+class Faults:
+    """Damaged copies by file, and rows that a reader sets aside by reason."""
 
-    Parameters
-    ----------
-    stars : Stars
-        All stars.
-    """
+    def __init__(self) -> None:
+        self._dirt: list[tuple[str, int, int, str | None]] = []
+        self._aside: Counter[str] = Counter()
 
-    stars: Stars
-    _years: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    _aside: Counter[str] = field(default_factory=Counter)
-    _dirt: list[tuple[str, int, int, str | None]] = field(default_factory=list)
-    _seen: NDArray[np.bool_] = field(init=False)
-    _times: NDArray[np.int64] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._seen = np.zeros(len(self.stars), dtype=bool)
-        self._times = np.zeros(len(self.stars), dtype=np.int64)
-
-    def add_spectra(
-        self, seen: Observation, in_table: NDArray[np.bool_], in_files: NDArray[np.bool_]
-    ) -> None:
-        """Count a visit's spectra.
-
-        Parameters
-        ----------
-        seen : Observation
-            m targets, n exposures.
-        in_table : ndarray of bool, shape (m, n + 1, 2)
-            Spectra with a good row in the catalogue.
-        in_files : ndarray of bool, shape (m,)
-            Targets whose spectra are written as FITS.
-        """
-        files = np.broadcast_to(in_files[:, None, None], in_table.shape)
-        there = in_table | files
-        year = self._years[seen.visit.year]
-        year["n_single"] += int(there[:, :-1].sum())
-        year["n_coadd"] += int(there[:, -1].sum())
-        year["n_spectra"] += int(there.sum())
-        year["n_plates"] += int(there.any())
-        year["n_exposures"] += int(there[:, :-1].any(axis=(0, 2)).sum())
-        self._seen[seen.targets.star] |= there.any(axis=(1, 2))
-        self.set_aside("repeated key", int((in_table & files).sum()))
-
-    def add_measurements(self, seen: Observation, target: NDArray[np.int64], rows: pa.Table) -> None:
-        """Count the good rows of the stellar catalogue of a visit, and the targets they belong to."""
-        year = self._years[seen.visit.year]
-        for name in PARAMETERS:
-            column = rows.column("rv_br1" if name == "rv" else f"{name}_lasp")
-            year[f"n_{name}"] += rows.num_rows - column.null_count
-        star = seen.targets.star[target]
-        self._seen[star] = True
-        np.add.at(self._times, star, 1)
-
-    def add_dirt(self, file: str, rows: list[DirtyRow]) -> None:
-        """Note dirty rows."""
-        for row in rows:
-            self._dirt.append((file, row.row, row.kind, row.column))
-            self.set_aside(REASONS[row.kind], 1)
+    def add(self, file: str, row: int, kind: int, column: str | None) -> None:
+        """Note a damaged copy."""
+        self._dirt.append((file, row, kind, column))
+        self.set_aside(REASONS[kind], 1)
 
     def set_aside(self, reason: str, n: int) -> None:
         """Count rows that will be set aside."""
         self._aside[reason] += n
 
-    def truth(self, plans: tuple[Plan, ...], ours: NDArray[np.bool_]) -> Truth:
-        """Add up.
+    def table(self) -> pa.Table:
+        """Damaged copies as a table; see `Truth`."""
+        files, rows, kinds, columns = zip(*self._dirt, strict=True) if self._dirt else ((), (), (), ())
+        return pa.table(
+            {
+                "file": files,
+                "row": rows,
+                "kind": [KINDS[kind] for kind in kinds],
+                "reason": [REASONS[kind] for kind in kinds],
+                "column": columns,
+            },
+            schema=_DIRT_SCHEMA,
+        )
 
-        Parameters
-        ----------
-        plans : tuple of Plan
-            What ``stars.home`` refers to.
-        ours : ndarray of bool
-            Stars of the survey, not of another sub-project.
-        """
-        table = star_table(self.stars, plans).filter(pa.array(ours))
-        fields = np.array([str(plan.field) for plan in plans])[self.stars.home]
-        names = sorted(self._years)
-        years = {"year": pa.array(names, pa.int64())}
-        years |= {
-            name: pa.array([self._years[year][name] for year in names], pa.int64()) for name in COUNTS_OF_YEAR
-        }
-        counts = {name: sum(self._years[year][name] for year in names) for name in COUNTS_OF_YEAR}
-        counts["n_stars"] = int(self._seen.sum())
-        counts["n_stars_kepler"] = int((self._seen & (fields == "Kepler")).sum())
-        counts["n_stars_k2"] = int((self._seen & (fields == "K2")).sum())
-        counts["n_stars_with_parameters"] = int((self._times > 0).sum())
-        counts["n_stars_with_3_coadds"] = int((self._times >= 3).sum())
-        dirt = [
-            {"file": file, "row": row, "kind": KINDS[kind], "reason": REASONS[kind], "column": column}
-            for file, row, kind, column in self._dirt
-        ]
-        aside = {reason: n for reason, n in sorted(self._aside.items()) if n}
-        return Truth(table, pa.table(years), pa.Table.from_pylist(dirt, schema=_DIRT_SCHEMA), counts, aside)
+    def rows_set_aside(self) -> dict[str, int]:
+        """Rows by reason."""
+        return {reason: n for reason, n in sorted(self._aside.items()) if n}
 
 
-def star_table(stars: Stars, plans: tuple[Plan, ...]) -> pa.Table:
-    """Truth about stars as a table; see `Truth`."""
-    every = np.arange(len(stars))
+def make_truth(ledger: Ledger, faults: Faults) -> Truth:
+    """Count what a run must find.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The survey.
+    faults : Faults
+        Damage of its files.
+    """
+    years = _years(ledger)
+    counts = {name: sum(years.column(name).to_pylist()) for name in COUNTS_OF_YEAR}
+    stars, kepler = ledger.stars, ledger.fields == "Kepler"
+    metals, known = metal_class(stars.feh), ledger.has_parameters
+    counts |= {
+        "n_stars": len(stars),
+        "n_stars_kepler": int(kepler.sum()),
+        "n_stars_k2": int((~kepler).sum()),
+        "n_stars_with_parameters": int(known.sum()),
+        "n_stars_with_3_coadds": int((ledger.n_measurements >= 3).sum()),
+        "n_mp": int((known & (metals == "MP")).sum()),
+        "n_vmp": int((known & (metals == "VMP")).sum()),
+        "n_bound_hivels": int((stars.high_velocity == 1).sum()),
+        "n_unbound_hivels": int((stars.high_velocity == 2).sum()),
+        "n_rv_stars": int((ledger.n_rv > 0).sum()),
+        "n_rvv": int(stars.rv_variable.sum()),
+        "n_periodic": int((stars.variable_class != "").sum()),
+    }
+    counts |= {f"classes.{name}": int((stars.variable_class == name).sum()) for name in CLASSES}
+    return Truth(star_table(ledger), years, faults.table(), counts, faults.rows_set_aside())
+
+
+def _years(ledger: Ledger) -> pa.Table:
+    pairs, measured = ledger.attendance, ledger.measured
+    year_of_visit = np.array([visit.year for visit in ledger.visits])
+    names, at = np.unique(year_of_visit, return_inverse=True)
+    year = at[pairs.visit]
+
+    def count(values: NDArray) -> NDArray[np.int64]:
+        return np.bincount(year, values.astype(np.float64), minlength=len(names)).astype(np.int64)
+
+    n_single, n_coadd = count(2 * pairs.n_exposures - pairs.lost_red), count(2 * pairs.coadd)
+    # An exposure that no star has left is none.
+    exposures = np.maximum.reduceat(pairs.n_exposures, pairs.first[:-1])
+    columns = {
+        "year": names,
+        "n_plates": np.bincount(at, minlength=len(names)),
+        "n_exposures": np.bincount(at, exposures, minlength=len(names)).astype(np.int64),
+        "n_spectra": n_single + n_coadd,
+        "n_single": n_single,
+        "n_coadd": n_coadd,
+        **dict.fromkeys(("n_teff", "n_logg", "n_feh"), count(measured.parameters)),
+        "n_rv": count(measured.rv),
+        "n_vsini": count(measured.vsini),
+        "n_alpha_m": count(measured.alpha_m),
+    }
+    return pa.table({name: pa.array(values, pa.int64()) for name, values in columns.items()})
+
+
+def metal_class(feh: NDArray[np.float64]) -> NDArray[np.str_]:
+    """``MP`` for [Fe/H] from -2 to -1, ``VMP`` below, else empty (section 4.1)."""
+    return np.select([feh < -2.0, feh < -1.0], ["VMP", "MP"], "")
+
+
+def star_table(ledger: Ledger) -> pa.Table:
+    """Truth about stars as a table.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``uid``, ``gaia_source_id``, ``ra``, ``dec``, ``plate`` (plan in whose field it was drawn), ``field``,
+        ``g``, ``teff``, ``logg``, ``feh``, ``alpha_m``, ``rv`` (mean), ``vsini``, ``pmra``, ``pmdec``,
+        ``distance``, ``parallax``, ``abs_mag_g``, ``is_rv_variable`` and the elements of `orbit.Orbit` (null
+        for others), ``metal_class``, ``high_velocity`` ("bound", "unbound" or empty), ``variable_class``
+        (empty for none), ``variable_period`` (null for none), ``n_measurements``, ``n_rv``,
+        ``has_kepler_photometry`` and ``has_tess_photometry``.
+    """
+    stars = ledger.stars
+    planids = pa.array([plan.planid for plan in ledger.plans])
     columns: dict[str, object] = {
-        "uid": pa.array(stars.uid_of(every), pa.string()),
+        "uid": pa.array(stars.uid_of(np.arange(len(stars))), pa.string()),
         "gaia_source_id": pa.array(stars.gaia_source_id, mask=~stars.has_gaia),
         "ra": stars.ra,
         "dec": stars.dec,
-        "plate": pa.array([plan.planid for plan in plans]).take(pa.array(stars.home)),
-        "field": pa.array([plan.field for plan in plans], pa.string()).take(pa.array(stars.home)),
+        "plate": planids.take(pa.array(stars.home)),
+        "field": pa.array(ledger.fields, pa.string()),
     }
-    columns |= {name: getattr(stars, name) for name in ("g", "teff", "logg", "feh", "alpha_m", "rv", "vsini")}
-    columns["is_rv_variable"] = stars.binary
+    plain = ("g", "teff", "logg", "feh", "alpha_m", "rv", "vsini", "pmra", "pmdec", "distance", "parallax")
+    columns |= {name: getattr(stars, name) for name in (*plain, "abs_mag_g")}
+    columns["is_rv_variable"] = stars.rv_variable
     for name, values in stars.orbit._asdict().items():
-        columns[name] = pa.array(values, mask=~stars.binary)
+        columns[name] = pa.array(values, mask=~stars.rv_variable)
+    columns |= {
+        "metal_class": pa.array(metal_class(stars.feh), pa.string()),
+        "high_velocity": pa.array(np.array(["", "bound", "unbound"])[stars.high_velocity], pa.string()),
+        "variable_class": pa.array(stars.variable_class, pa.string()),
+        "variable_period": pa.array(stars.variable_period, mask=np.isnan(stars.variable_period)),
+        "n_measurements": ledger.n_measurements,
+        "n_rv": ledger.n_rv,
+        "has_kepler_photometry": ledger.has_kepler_photometry,
+        "has_tess_photometry": ledger.has_tess_photometry,
+    }
     return pa.table(columns)
 
 

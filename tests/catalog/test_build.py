@@ -28,12 +28,15 @@ from survey_runs import (
     read_files,
     stored_rows,
     table_of,
+    taken_out,
 )
 
 from lkmrs_dask.catalog import build as build_module
 from lkmrs_dask.catalog import runs as runs_module
-from lkmrs_dask.catalog.build import StarPlaces, build_catalog, place_stars
+from lkmrs_dask.catalog.build import build_catalog
+from lkmrs_dask.catalog.layout import StarPlaces, place_stars
 from lkmrs_dask.catalog.opening import open_catalog
+from lkmrs_dask.catalog.repeats import KEPT, ROW_OF_PARTITION
 from lkmrs_dask.catalog.verify import verify_catalog
 from lkmrs_dask.errors import CatalogError, InputError, UsageError
 from lkmrs_dask.schema import HEALPIX_COLUMN
@@ -100,8 +103,9 @@ def spelled_out(drawn: Sequence[Row], without: dict[int, set[str]]) -> tuple[lis
     return rows, [row["star"] for row in drawn], [row["file"] for row in drawn]
 
 
-def check_built(root: Path, rows: list[Row], star: list[int], repeats: pa.Table) -> None:
-    """Compare a catalogue on disk with the rows that it was built of."""
+def check_built(root: Path, rows: list[Row], star: list[int], groups: pa.Table) -> None:
+    """Compare a catalogue on disk, and its repeated rows, with the rows that it was built of."""
+    repeats = taken_out(groups)
     stored = stored_rows(root)
     of = {row["mobsid"]: number for row, number in zip(rows, star, strict=True)}
     places = defaultdict(set)
@@ -119,13 +123,14 @@ def check_built(root: Path, rows: list[Row], star: list[int], repeats: pa.Table)
         assert uids <= {star_id}
         assert uids or star_id.startswith("LKMRS J")
 
-    kept, taken_out = expected_rows(rows, [where[number][:2] for number in star], SPECTRA)
+    kept, copies = expected_rows(rows, [where[number][:2] for number in star], SPECTRA)
     names = [name for name in SPECTRA.names if name in {n for row in rows for n in row}]
     found = [{name: row[name] for name in names} for row in stored]
     assert found == [{name: row[name] for name in names} for row in kept]
     assert [row["star_id"] for row in stored] == [where[of[row["mobsid"]]][1] for row in kept]
-    assert repeats.to_pylist() == [{n: row[n] for n in repeats.column_names} for row in taken_out]
-    assert len(kept) + len(taken_out) == len(rows)
+    assert repeats.to_pylist() == [{n: row[n] for n in repeats.column_names} for row in copies]
+    assert len(kept) + len(copies) == len(rows)
+    check_groups(groups, root, rows)
 
     catalog = open_catalog(root)
     assert catalog.columns == [
@@ -133,6 +138,25 @@ def check_built(root: Path, rows: list[Row], star: list[int], repeats: pa.Table)
     ]
     assert len(catalog) == len(kept)
     assert verify_catalog(root) == []
+
+
+def check_groups(groups: pa.Table, root: Path, rows: list[Row]) -> None:
+    """Each group is one row that was kept, as it came, and its copies; it knows its row in its partition."""
+    by_name = {row["mobsid"]: row for row in rows}
+    partitions = iter([open_catalog(root).source.read(*pixel) for pixel in open_catalog(root).pixels])
+    partition, last = None, -1
+    for row in groups.to_pylist():
+        kept, at = row.pop(KEPT), row.pop(ROW_OF_PARTITION)
+        assert row == {name: by_name[row["mobsid"]].get(name) for name in row}, "nothing was filled in"
+        if not kept:
+            assert at == last, "copies stand behind the row that was kept"
+            continue
+        # Partitions come in sky order, and within one the groups' rows rise.
+        while partition is None or at <= last or partition.column("mobsid")[at].as_py() != row["mobsid"]:
+            partition, last = next(partitions), -1
+            if at >= len(partition):
+                partition = None
+        last = at
 
 
 @given(
@@ -199,10 +223,10 @@ def test_a_built_catalogue_is_valid_hats(tmp_path: Path, max_rows: int) -> None:
     built, places = build(Tables({"a.csv": [table_of(rows)]}), tmp_path, max_rows=max_rows)
     root = tmp_path / "spectra"
     check_built(root, rows, star, built.repeats)
-    assert built.repeats.num_rows > 10
+    assert taken_out(built.repeats).num_rows > 10
     assert is_valid_catalog(root, strict=True, verbose=False)
     catalog = open_catalog(root)
-    assert built.rows == len(catalog) == len(rows) - built.repeats.num_rows
+    assert built.rows == len(catalog) == len(rows) - taken_out(built.repeats).num_rows
     assert list(built.tiling) == catalog.pixels
     assert catalog.info.kind == "source"
     assert catalog.info.properties["hats_cols_sort"] == "_healpix_29 star_id"
@@ -261,8 +285,9 @@ def test_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
     assert results[0] == results[1] == results[2]
 
 
-def test_rows_that_nothing_tells_apart_keep_their_order_in_the_file(tmp_path: Path) -> None:
-    """Though the star's positions, by which a run finds its rows, alternate."""
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_the_order_of_rows_without_keys_is_that_of_what_they_hold(tmp_path: Path, order: list[int]) -> None:
+    """However the files came, and though the star's positions, by which a run finds its rows, alternate."""
     rows: list[Row] = [
         {
             "uid": "G5",
@@ -272,8 +297,10 @@ def test_rows_that_nothing_tells_apart_keep_their_order_in_the_file(tmp_path: Pa
         }
         for k in range(40)
     ]
-    build(Tables({"a.csv": [table_of(rows[:25]), table_of(rows[25:])]}), tmp_path)
-    assert [row["snr"] for row in stored_rows(tmp_path / "spectra")] == list(range(40))
+    build(Tables({"a.csv": [table_of(rows[:25])], "b.csv": [table_of(rows[25:])]}), tmp_path, order=order)
+    stored = [(row["dec_input"], row["ra_input"], row["snr"]) for row in stored_rows(tmp_path / "spectra")]
+    assert stored == sorted(stored)
+    assert sorted(snr for _, _, snr in stored) == list(range(40))
 
 
 def test_executors_and_thresholds_change_no_row(tmp_path: Path) -> None:
@@ -359,11 +386,11 @@ def test_a_file_that_ends_early_keeps_its_rows(tmp_path: Path) -> None:
     fault = InputError("truncated gzip", file="b.csv.gz")
     source = Tables({"a.csv": [table_of(rows[:20])], "b.csv.gz": [table_of(rows[20:50]), fault]})
     sets = read_files(source, tmp_path / "work")
-    assert [one.failure for one in sets] == [None, fault]
+    assert [one.failures for one in sets] == [(), (fault,)]
     built, _ = build(source, tmp_path)
-    assert built.rows + built.repeats.num_rows == 50
+    assert built.rows + taken_out(built.repeats).num_rows == 50
     kept = {row["mobsid"] for row in stored_rows(tmp_path / "spectra")} | set(
-        built.repeats.column("mobsid").to_pylist()
+        taken_out(built.repeats).column("mobsid").to_pylist()
     )
     assert kept == {row["mobsid"] for row in rows[:50]}
 
@@ -377,9 +404,9 @@ def test_catalogues_of_a_survey_share_their_stars(tmp_path: Path) -> None:
     runs = [run for one in read_files(Tables({"s.csv": [spectra]}), tmp_path / "w1") for run in one.runs]
     others = Tables({"m.csv": [table_of(values, MEASUREMENTS)]}, MEASUREMENTS)
     more = [run for one in read_files(others, tmp_path / "w2") for run in one.runs]
-    places = place([*runs, *more], tmp_path / "w1")
-    for some, schema in ((runs, SPECTRA), (more, MEASUREMENTS)):
-        build_catalog(some, places, schema, tmp_path / schema.name, max_rows=20)
+    places, stars = place([*runs, *more], tmp_path / "w1")
+    for some, of, schema in ((runs, stars[:1], SPECTRA), (more, stars[1:], MEASUREMENTS)):
+        build_catalog(some, of, places, schema, tmp_path / schema.name, max_rows=20)
         assert verify_catalog(tmp_path / schema.name) == []
     found = {}
     for name in ("spectra", "measurements"):
@@ -401,7 +428,7 @@ def test_catalogues_of_a_survey_share_their_stars(tmp_path: Path) -> None:
 
 def test_no_rows(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="no row came out of the raw files"):
-        build_catalog([], StarPlaces(pa.table({}), tmp_path), SPECTRA, tmp_path / "spectra")
+        build_catalog([], [], StarPlaces(pa.table({}), tmp_path), SPECTRA, tmp_path / "spectra")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -420,10 +447,10 @@ def test_stars_that_would_be_in_two_partitions(
 ) -> None:
     rows, _ = survey()
     runs = [run for one in read_files(Tables({"a.csv": [table_of(rows)]}), tmp_path) for run in one.runs]
-    stars = place(runs, tmp_path).stars
+    stars = place(runs, tmp_path)[0].stars
     assert len(stars) == 9
     with pytest.raises(CatalogError, match=match):
-        place_stars(runs, change(stars), np.zeros(300, np.int64), tmp_path)
+        place_stars(change(stars), tmp_path)
 
 
 def test_a_rebuild_replaces_a_catalogue_and_nothing_else(
@@ -441,7 +468,7 @@ def test_a_rebuild_replaces_a_catalogue_and_nothing_else(
             build(Tables({"a.csv": [table_of(rows)]}), tmp_path)
     assert content(tmp_path / "spectra") == before
     built, _ = build(Tables({"a.csv": [table_of(rows)]}), tmp_path)
-    assert built.rows + built.repeats.num_rows == 80
+    assert built.rows + taken_out(built.repeats).num_rows == 80
     assert sorted(p.name for p in tmp_path.iterdir()) == ["gone", "spectra", "work"]
     assert verify_catalog(tmp_path / "spectra") == []
 

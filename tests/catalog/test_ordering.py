@@ -103,7 +103,7 @@ def test_packed_words_sort_as_the_columns_do(columns: list[np.ndarray]) -> None:
     for a, short_a in zip(rows, short, strict=True):
         for b, short_b in zip(rows, short, strict=True):
             assert (a < b) == (short_a < short_b)
-    order = sort_order(packed, lambda: [np.zeros(len(rows), np.int64)])
+    order = sort_order(packed, lambda tied: [np.zeros(len(tied), np.int64)])
     assert order.tolist() == sorted(range(len(rows)), key=rows.__getitem__), "and stable"
     in_order = [rows[k] for k in order]
     same = equal_neighbours([word[order] for word in packed]).tolist()
@@ -121,12 +121,12 @@ def test_columns_are_packed_into_few_words() -> None:
 
 
 def test_tie_breakers_are_made_only_for_ties() -> None:
-    def never() -> list[np.ndarray]:
+    def never(tied: np.ndarray) -> list[np.ndarray]:
         raise AssertionError("there is no tie")
 
     assert sort_order([np.array([3, 1, 2])], never).tolist() == [1, 2, 0]
     assert sort_order([np.array([1, 1, 0]), np.array([5, 4, 9])], never).tolist() == [2, 1, 0]
-    assert sort_order([np.array([1, 0, 1])], lambda: [np.array([8, 9, 7])]).tolist() == [1, 2, 0]
+    assert sort_order([np.array([1, 0, 1])], lambda tied: [np.array([8, 9, 7])[tied]]).tolist() == [1, 2, 0]
     assert sort_order([np.empty(0, np.int64)], never).tolist() == []
     assert equal_neighbours([np.empty(0, np.int64)]).tolist() == []
     assert equal_neighbours([np.array([4])]).tolist() == []
@@ -148,7 +148,7 @@ def test_many_rows_by_two_columns_as_pandas_sorts_them(kind: str) -> None:
     pool = special.get(kind, [0, 1, 5, 7])
     first = pa.array([(*pool, None)[k] for k in rng.integers(0, len(pool) + 1, 3000)], dtype)
     second = pa.array(rng.integers(0, 50, 3000), mask=rng.random(3000) < 0.1)
-    order = sort_order(pack([codes(first), codes(second)]), lambda: [np.arange(3000)])
+    order = sort_order(pack([codes(first), codes(second)]), lambda tied: [tied])
     frame = pd.DataFrame(
         {"a": pd.Series(first, dtype=pd.ArrowDtype(dtype)), "b": pd.Series(second, dtype="Int64")}
     )

@@ -9,28 +9,30 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from survey_runs import SPECTRA, Row, expected_rows, table_of
+from survey_runs import SPECTRA, Row, expected_rows, table_of, taken_out
 
-from lkmrs_dask.catalog.repeats import join_repeats, row_order
+from lkmrs_dask.catalog.repeats import KEPT, ROW_OF_PARTITION, join_repeats, repeated_groups, row_order
 from lkmrs_dask.schema import TableSchema
 
 
 class SortedRows(NamedTuple):
-    """Sorted rows without repeats, the star of each, and the repeated rows that were taken out."""
+    """Sorted rows without repeats, the star of each, the rows that were taken out, and their groups."""
 
     table: pa.Table
     star: NDArray[np.int64]
     repeats: pa.Table
+    groups: pa.Table
 
 
 def sort_and_join(table: pa.Table, star: NDArray[np.int64], schema: TableSchema) -> SortedRows:
     """Sort rows by star, key and the schema's order, and join rows of one star with equal keys.
 
-    See `row_order` and `join_repeats`.
+    See `row_order`, `join_repeats` and `repeated_groups`.
     """
     order, repeat = row_order(table.column, table.column_names, star, schema)
-    kept, repeats = join_repeats(table.take(pa.array(order)), repeat)
-    return SortedRows(kept, star[order][~repeat], repeats)
+    rows = table.take(pa.array(order))
+    groups = repeated_groups(rows, repeat)
+    return SortedRows(join_repeats(rows, repeat), star[order][~repeat], taken_out(groups), groups)
 
 
 def rows_and_stars(max_size: int = 14) -> st.SearchStrategy:
@@ -70,6 +72,19 @@ def test_sorted_and_joined_as_the_rule_says(rows: list[Row], without: set[str]) 
     of = dict(zip([row["mobsid"] for row in rows], star, strict=True))
     assert result.star.tolist() == [of[row["mobsid"]] for row in kept]
     assert result.table.schema.equals(table.schema)
+    # The groups, and the rows that are in none: put together they are the rows as they came.
+    groups = result.groups.to_pylist()
+    assert sum(not row[KEPT] for row in groups) == len(repeats)
+    joined = {row[ROW_OF_PARTITION] for row in groups}
+    assert joined == {row[ROW_OF_PARTITION] for row in groups if not row[KEPT]}, "no group of one"
+    alone = [row for at, row in enumerate(result.table.to_pylist()) if at not in joined]
+    came = [{n: row[n] for n in table.column_names} for row in groups] + alone
+    by_name = {row["mobsid"]: row for row in table.to_pylist()}
+    assert sorted(row["mobsid"] for row in came) == sorted(by_name)
+    assert all(row == by_name[row["mobsid"]] for row in came)
+    for row in groups:
+        if row[KEPT]:
+            assert kept[row[ROW_OF_PARTITION]]["mobsid"] == row["mobsid"]
 
 
 @given(rows=rows_and_stars(), seed=st.integers(0, 1000), cut=st.integers(0, 14))

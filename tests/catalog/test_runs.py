@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from survey_runs import Tables, read_files, table_of
 
 from lkmrs_dask.catalog import runs as runs_module
-from lkmrs_dask.catalog.runs import ReadFile, read_file, write_run
+from lkmrs_dask.catalog.runs import ReadFiles, write_run
 from lkmrs_dask.errors import InputError
 from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA, Chunk, set_aside_table
 
@@ -43,8 +43,8 @@ def test_a_run_gives_back_its_rows_and_counts_its_sightings(tmp_path: Path) -> N
     table = some_rows(200)
     run = write_run(table, tmp_path / "a" / "run")
     assert run.table().equals(table)
-    assert (run.rows, run.schema) == (200, table.schema)
-    assert run.size >= table.nbytes
+    assert (run.rows, run.columns()) == (200, table.column_names)
+    assert run.table().schema.equals(table.schema)
     sightings = run.sightings().to_pylist()
     found: Counter = Counter()
     for one in sightings:
@@ -109,7 +109,7 @@ def test_runs_are_bounded_and_hold_all_rows_in_order(
     else:
         monkeypatch.setattr(runs_module, "RUN_BYTES", 100 * table.nbytes // 1000)
     (found,) = read_files(Tables({"a.csv": pieces}), tmp_path)
-    assert found.failure is None
+    assert found.failures == ()
     assert found.set_aside.schema.equals(SET_ASIDE_SCHEMA)
     assert found.set_aside.num_rows == 0
     assert max(run.rows for run in found.runs) <= 160, "a chunk more than the limit at most"
@@ -136,8 +136,9 @@ def test_reading_holds_no_more_than_a_run(tmp_path: Path, monkeypatch: pytest.Mo
                 most = max(most, pa.total_allocated_bytes() - start)
                 yield Chunk(table, SET_ASIDE_SCHEMA.empty_table())
 
-    found = read_file(ReadFile(Large({}), Path("big.fits"), tmp_path / "big"))
-    assert sum(run.size for run in found.runs) > 50e6
+    found = runs_module.read_files(ReadFiles(Large({}), (Path("big.fits"),), tmp_path / "big"))
+    assert sum(run.file(".arrow").stat().st_size for run in found.runs) > 50e6
+    assert len(found.runs) >= 25
     assert most < 8e6
 
 
@@ -165,7 +166,7 @@ def test_a_fault_in_the_middle_keeps_the_rows_before_it(tmp_path: Path) -> None:
     })  # fmt: skip
     first, good, none = read_files(source, tmp_path)
     assert pa.concat_tables([run.table() for run in first.runs]).equals(table)
-    assert first.failure is fault
+    assert first.failures == (fault,)
     assert first.set_aside.to_pylist()[0]["reason"] == "not a number"
     assert first.set_aside.to_pylist()[1] == {
         "file": "bad.csv.gz",
@@ -175,10 +176,10 @@ def test_a_fault_in_the_middle_keeps_the_rows_before_it(tmp_path: Path) -> None:
         "value": str(fault),
         "text": None,
     }
-    assert good.failure is None
+    assert good.failures == ()
     assert sum(run.rows for run in good.runs) == 10
     assert none.runs == ()
-    assert none.failure is not None
+    assert [one.column for one in none.failures] == ["ra"]
     assert none.set_aside.to_pylist()[0]["column"] == "ra"
 
 
@@ -186,7 +187,7 @@ def test_a_file_without_rows_makes_no_run(tmp_path: Path) -> None:
     for pieces in ([], [some_rows(3).slice(0, 0)]):
         (found,) = read_files(Tables({"empty.csv": pieces}), tmp_path)
         assert found.runs == ()
-        assert found.failure is None
+        assert found.failures == ()
         assert found.set_aside.num_rows == 0
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from lkmrs_dask.catalog.receipts import Receipt
+from lkmrs_dask.cli import main
+from lkmrs_dask.pipeline import stages
 
 COLUMNS = "mobsid|obsid|uid|obsdate|lmjd|planid|spid|fiberid|lmjm|band|snr|ra|dec|coadd"
 PLAN = "TD192102N424113K01"
@@ -36,3 +43,34 @@ def write(path: Path, lines: list[str]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([COLUMNS, *lines]) + "\n")
     return path
+
+
+def lkmrs(*arguments: object) -> Result:
+    """Call the command, in this process."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def leave_out_figures(patch: pytest.MonkeyPatch) -> None:
+    """Let runs draw no figures, which take most of the time of a small one."""
+    for name in ("figure_plates", "figure_exposures"):
+        patch.setattr(f"lkmrs_dask.pipeline.products.{name}", lambda *_: None)
+
+
+def watch_units(
+    patch: pytest.MonkeyPatch, before: Callable[[str, str, int], None] | None = None
+) -> list[tuple[str, str]]:
+    """Note the pieces that runs do, stage and name of each; `before` sees each and may raise.
+
+    It is also told how many were begun before, for a kill between any two.
+    """
+    done: list[tuple[str, str]] = []
+    plain = stages._Carry.__call__
+
+    def watched(self: stages._Carry, unit: stages.Unit, tries: int) -> Receipt:
+        if before is not None:
+            before(self.stage, unit.name, len(done))
+        done.append((self.stage, unit.name))
+        return plain(self, unit, tries)
+
+    patch.setattr(stages._Carry, "__call__", watched)
+    return done

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import small_raw
@@ -30,6 +31,11 @@ def lkmrs(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_raw.leave_out_figures(monkeypatch)
+
+
 def make_job(tmp_path: Path, lines: list[str]) -> Path:
     small_raw.write(tmp_path / "raw" / "a.csv", lines)
     job = tmp_path / "job.toml"
@@ -45,13 +51,18 @@ def test_run_then_status_then_verify(tmp_path: Path) -> None:
     assert str(tmp_path / "survey") in done.output
     summary = json.loads((tmp_path / "survey" / "summary.json").read_text())
     assert (summary["n_stars"], summary["n_stars_kepler"], summary["n_spectra"]) == (6, 6, len(lines))
-    assert set(summary["stages"]) >= {"read", "stars", "spectra", "overview", "targets", "products"}
+    assert set(summary["stages"]) == {"read", "identity", "spectra", "overview", "targets", "products"}
+    assert summary["stages"]["read"]["readings"] == {"total": 1, "done": 1, "kept": 0, "failed": 0}
+    assert summary["stages"]["spectra"]["rows"] == len(lines)
     assert json.loads(lkmrs("status", tmp_path / "survey", "--json").output) == summary
     checked = lkmrs("verify", tmp_path / "survey")
     assert checked.exit_code == 0
-    assert checked.output.count("sound") == 2
+    assert [line.split() for line in checked.output.splitlines()] == [
+        [name, "sound"] for name in ("spectra", "targets", "others", "receipts")
+    ]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_verify_finds_a_damaged_partition(tmp_path: Path) -> None:
     lkmrs("run", make_job(tmp_path, small_raw.rows()), "--out", tmp_path / "survey")
     (part,) = (tmp_path / "survey" / "spectra").glob("dataset/**/Npix=*.parquet")
@@ -64,6 +75,7 @@ def test_verify_finds_a_damaged_partition(tmp_path: Path) -> None:
     assert "sound" in checked.output  # the other catalogue is
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_bad_rows_are_set_aside_and_the_rest_is_kept(tmp_path: Path) -> None:
     lines = small_raw.rows()
     lines[3] = lines[3].replace("|B|", "|B|x", 1) if "|B|" in lines[3] else lines[3].replace("|R|", "|R|x", 1)
@@ -78,6 +90,7 @@ def test_bad_rows_are_set_aside_and_the_rest_is_kept(tmp_path: Path) -> None:
     assert "a.csv" in text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_truncated_file_costs_its_tail_and_exit_code_1(tmp_path: Path) -> None:
     job = make_job(tmp_path, small_raw.rows(n_stars=3))
     text = "\n".join([small_raw.COLUMNS, *small_raw.rows(n_stars=400, seed=2, first_night=58500)])
@@ -120,7 +133,8 @@ def test_impossible_places_are_refused(tmp_path: Path, options: list[str]) -> No
     assert not (tmp_path / "s").exists()
 
 
-def test_a_scheduler_that_does_not_answer_is_said(tmp_path: Path) -> None:
+def test_a_scheduler_that_does_not_answer_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lkmrs_dask.pipeline.cluster._PATIENCE", 1.0)
     job = make_job(tmp_path, small_raw.rows())
     done = lkmrs("run", job, "--out", tmp_path / "s", "--scheduler", "tcp://127.0.0.1:1")
     assert done.exit_code == 1
@@ -138,6 +152,7 @@ def test_nothing_usable_is_an_error(tmp_path: Path) -> None:
     assert (tmp_path / "survey" / "set_aside" / "spectra.csv").is_file()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_ingest_of_one_more_night_equals_a_run_over_all(tmp_path: Path) -> None:
     first, second = small_raw.rows(), small_raw.rows(n_nights=1, first_night=58450)
     assert lkmrs("run", make_job(tmp_path, first), "--out", tmp_path / "grown").exit_code == 0
@@ -154,18 +169,34 @@ def test_ingest_of_one_more_night_equals_a_run_over_all(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_ingest_twice_doubles_nothing_and_keeps_the_record(tmp_path: Path) -> None:
     night = small_raw.write(tmp_path / "night.csv", small_raw.rows())
     n = len(small_raw.rows())
     for times in (1, 2):
-        assert lkmrs("ingest", night, "--out", tmp_path / "survey").exit_code == 0
+        done = lkmrs("ingest", night, "--out", tmp_path / "survey")
+        assert done.exit_code == 0
+        assert ("1 files are in the survey already, unchanged: passed over" in done.output) == (times == 2)
         summary = json.loads((tmp_path / "survey" / "summary.json").read_text())
         assert summary["n_spectra"] == n
-        assert summary["rows_set_aside"].get("repeated key", 0) == (times - 1) * n
-    repeated = pq.read_table(tmp_path / "survey" / "set_aside" / "spectra_repeated.parquet")
-    assert repeated.num_rows == n
+        assert summary["rows_set_aside"] == {}
+    # The same spectra in another file are joined with those that are there, and kept on record.
+    again = small_raw.write(tmp_path / "other" / "again.csv", small_raw.rows())
+    for _ in range(2):
+        assert lkmrs("ingest", again, "--out", tmp_path / "survey").exit_code == 0
+        summary = json.loads((tmp_path / "survey" / "summary.json").read_text())
+        assert summary["n_spectra"] == n
+        assert summary["rows_set_aside"] == {"repeated key": n}
+    files = (tmp_path / "survey" / "set_aside" / "spectra_repeated").glob("*.parquet")
+    repeated = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
+    assert [repeated.column("kept").to_pylist().count(kept) for kept in (True, False)] == [n, n]
+    assert {Path(name).name for name in repeated.column("source_file").to_pylist()} == {
+        "night.csv",
+        "again.csv",
+    }
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_run_drops_what_an_earlier_job_made_and_it_does_not(tmp_path: Path) -> None:
     job = make_job(tmp_path, small_raw.rows())
     assert lkmrs("run", job, "--out", tmp_path / "survey").exit_code == 0
@@ -175,6 +206,7 @@ def test_a_run_drops_what_an_earlier_job_made_and_it_does_not(tmp_path: Path) ->
     assert not (tmp_path / "survey" / "targets").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_two_runs_in_one_folder(tmp_path: Path) -> None:
     job = make_job(tmp_path, small_raw.rows())
     with Survey(tmp_path / "survey").locked():

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 import small_raw
-from click.testing import CliRunner, Result
+from small_raw import lkmrs
 
-from lkmrs_dask.cli import main
+import lkmrs_dask as lk
 from lkmrs_dask.pipeline.survey import Survey
 
 JOB = """[job]
@@ -25,8 +26,9 @@ files = ["*.csv*"]
 """
 
 
-def lkmrs(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_raw.leave_out_figures(monkeypatch)
 
 
 @pytest.fixture
@@ -64,46 +66,103 @@ def test_set_aside_of_two_runs_is_one_table(survey: Survey, night: Path) -> None
     assert json.loads(survey.summary.read_text())["rows_set_aside"] == {"not a number": 2}
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "flipped"])
-def test_a_damaged_partition_stops_an_ingest_and_nothing_changes(
-    survey: Survey, night: Path, damage: str
-) -> None:
+def damaged(survey: Survey, how: str) -> Path:
+    """Damage the partition of the spectra; "silent" leaves its size and time of change."""
     path = partition(survey)
-    content = path.read_bytes()
-    if damage == "missing":
+    content, stat = path.read_bytes(), path.stat()
+    third = len(content) // 3
+    if how == "missing":
         path.unlink()
-    elif damage == "empty":
+    elif how == "empty":
         path.write_bytes(b"")
     else:
-        third = len(content) // 3
         path.write_bytes(content[:third] + bytes(300) + content[third + 300 :])
-    before = {p: p.stat().st_mtime_ns for p in survey.root.rglob("*.parquet")}
+    if how == "silent":
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    return path
+
+
+def state(survey: Survey) -> dict[Path, tuple[int, int]]:
+    """Inode and time of change of all files of the survey itself."""
+    return {
+        path: (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in survey.root.rglob("*")
+        if path.is_file() and survey.work not in path.parents and path.name != ".lock"
+    }
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "flipped"])
+def test_an_ingest_makes_a_damaged_partition_anew_from_its_raw_files(
+    survey: Survey, night: Path, damage: str, tmp_path: Path
+) -> None:
+    damaged(survey, damage)
+    assert lkmrs("verify", survey.root).exit_code == 1
+    assert lkmrs("ingest", night, "--out", survey.root).exit_code == 0
+    assert lkmrs("verify", survey.root).exit_code == 0
+    shutil.copy2(night, tmp_path / "raw")
+    assert lkmrs("run", tmp_path / "job.toml", "--out", tmp_path / "whole").exit_code == 0
+    grown, whole = (
+        lk.open_catalog(folder / "spectra").to_arrow() for folder in (survey.root, tmp_path / "whole")
+    )
+    assert grown.equals(whole)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "flipped", "silent"])
+@pytest.mark.parametrize("raw", ["gone", "changed"])
+def test_a_damaged_partition_stops_an_ingest_and_nothing_changes(
+    survey: Survey, night: Path, damage: str, raw: str, tmp_path: Path
+) -> None:
+    """Where its raw files are gone; or where nothing shows the damage before the rows are needed."""
+    path = damaged(survey, damage)
+    if raw == "gone":
+        (tmp_path / "raw" / "a.csv").unlink()
+    else:
+        small_raw.write(tmp_path / "raw" / "a.csv", small_raw.rows(n_stars=2))
+    before = state(survey)
     done = lkmrs("ingest", night, "--out", survey.root)
     assert done.exit_code == 1
-    assert path.name in done.output or "rows are there of" in done.output
-    assert {p: p.stat().st_mtime_ns for p in survey.root.rglob("*.parquet")} == before
+    assert (path.name if damage == "silent" else "a.csv is gone or was changed") in done.output
+    assert "Traceback" not in done.output
+    assert state(survey) == before
     assert lkmrs("verify", survey.root).exit_code == 1
+    assert "interrupted" in lkmrs("status", survey.root).output
 
 
-def test_ingest_keeps_the_settings_and_refuses_a_survey_without_summary(survey: Survey, night: Path) -> None:
+def test_ingest_keeps_the_settings_and_refuses_a_survey_without_receipts(survey: Survey, night: Path) -> None:
     assert lkmrs("ingest", night, "--out", survey.root).exit_code == 0
     assert json.loads(survey.summary.read_text())["settings"]["star_radius_arcsec"] == 1.5
-    survey.summary.unlink()
+    shutil.rmtree(survey.receipts)
+    before = state(survey)
     done = lkmrs("ingest", night, "--out", survey.root)
     assert done.exit_code == 1
-    assert "its run has not ended" in done.output
-    survey.summary.write_text("{")
-    assert "is damaged" in lkmrs("status", survey.root).output
+    assert "has catalogues and no receipts: run its job again" in done.output
+    assert state(survey) == before
 
 
-def test_a_run_goes_on_after_a_kill_in_a_removal(survey: Survey, job: Path) -> None:
-    gone = survey.root / ".stars.gone-12345678"
-    shutil.copytree(survey.catalog("targets"), gone)
-    (gone / "hats.properties").unlink()
-    shutil.copytree(survey.catalog("targets"), survey.work / "set_aside")
+@pytest.mark.parametrize("damage", ["gone", "{"])
+def test_a_missing_or_damaged_summary_is_made_anew(survey: Survey, job: Path, damage: str) -> None:
+    before = json.loads(survey.summary.read_text())
+    if damage == "gone":
+        survey.summary.unlink()
+        assert "its run has not ended" in lkmrs("status", survey.root).output
+    else:
+        survey.summary.write_text(damage)
+        assert "is damaged" in lkmrs("status", survey.root).output
     assert lkmrs("run", job, "--out", survey.root).exit_code == 0
-    assert not gone.exists()
+    after = json.loads(survey.summary.read_text())
+    assert {**after, "stages": None} == {**before, "stages": None}
+
+
+def test_a_run_goes_on_with_whatever_a_killed_one_left(survey: Survey, job: Path) -> None:
+    before = state(survey)
+    for left in ("old/targets", "next/spectra", "next/stars", "next/set_aside", "runs"):
+        shutil.copytree(survey.catalog("targets"), survey.work / left)
+    (survey.work / "next" / "spectra" / "hats.properties").write_text("half")
+    (survey.receipts / "spectra").rename(survey.work / "receipts-of-spectra")
+    assert lkmrs("run", job, "--out", survey.root).exit_code == 0
     assert not survey.work.exists()
+    assert set(state(survey)) == set(before)
+    assert lkmrs("verify", survey.root).exit_code == 0
 
 
 def test_a_run_without_a_usable_row_leaves_the_survey_as_it_was(survey: Survey, job: Path) -> None:
@@ -150,7 +209,7 @@ def test_verify_sees_what_is_missing_and_what_does_not_belong(survey: Survey) ->
     shutil.rmtree(survey.catalog("targets"))
     checked = lkmrs("verify", survey.root)
     assert checked.exit_code == 1
-    assert "targets        missing" in checked.output
+    assert "  the catalogue is missing; summary.json counts 6 rows of it" in checked.output
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ from lkmrs_dask.synthetic.truth import Truth
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("synthetic")
-    truth = make_survey(folder / "raw", n_stars=120, seed=5, flux_stars=2, dirt=0.03)
+    truth = make_survey(
+        folder / "raw", 0.003, seed=5, flux_stars=2, dirt=0.03, external=False, light_curves=False
+    )
     job = read_job(write_job(folder), raw=folder / "raw")
     return folder, truth, run_job(job, folder / "survey", report=Reporter(quiet=True))
 
@@ -66,10 +68,10 @@ def test_means_are_unbiased(made: tuple[Path, Truth, dict[str, Any]]) -> None:
 def test_workers_and_small_partitions_give_the_same_rows(made: tuple[Path, Truth, dict[str, Any]]) -> None:
     folder, _, _ = made
     job_file = folder / "small.toml"
-    text = write_job(folder).read_text().replace("[settings]", "[settings]\nmax_rows = 700")
-    job_file.write_text(text if "[settings]" in text else text + "\n[settings]\nmax_rows = 700\n")
+    text = write_job(folder).read_text().replace("[settings]", "[settings]\nmax_rows = 3000")
+    job_file.write_text(text if "[settings]" in text else text + "\n[settings]\nmax_rows = 3000\n")
     job = read_job(job_file, raw=folder / "raw")
-    assert job.settings.max_rows == 700
+    assert job.settings.max_rows == 3000
     run_job(job, folder / "small", Place(workers=2), Reporter(quiet=True))
     for name in ("spectra", "measurements", "stars", "targets"):
         one = lk.open_catalog(folder / "survey" / name)

@@ -15,7 +15,7 @@ from lkmrs_dask.synthetic.survey import make_survey
 
 
 def test_job_finds_every_raw_file(tmp_path: Path) -> None:
-    make_survey(tmp_path / "raw", n_stars=20, flux_stars=1)
+    make_survey(tmp_path / "raw", 4e-4, flux_stars=1, external=False, light_curves=False)
     path = write_job(tmp_path)
     assert path == tmp_path / "demo.toml"
     job = read_job(path)

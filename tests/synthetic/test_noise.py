@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from lkmrs_dask.synthetic.counters import Draws
+from lkmrs_dask.synthetic.ledger import make_ledger
 from lkmrs_dask.synthetic.measure import measure_parameters, measure_velocities
 from lkmrs_dask.synthetic.noise import ERROR_LAW, error
-from lkmrs_dask.synthetic.observe import Observation, observe, spectrum_items
-from lkmrs_dask.synthetic.plan import OTHER_PLAN, PLANS, schedule
-from lkmrs_dask.synthetic.population import Stars, make_stars
-from lkmrs_dask.synthetic.targets import choose_targets
+from lkmrs_dask.synthetic.observe import Observation, spectrum_items
+from lkmrs_dask.synthetic.visit_files import see_visit
 
 # The paper's Table 3: a, b, c, and errors at S/N 10, 20 and 50 with half a unit of their last digit.
 TABLE_3 = {
@@ -28,11 +27,8 @@ TABLE_3 = {
 
 @pytest.fixture(scope="module")
 def seen() -> list[Observation]:
-    draws, n = Draws(4), 6000
-    stars = make_stars(draws, np.arange(n), np.arange(n) % len(PLANS), PLANS)
-    targets = {plan.planid: choose_targets(stars, PLANS, k, draws) for k, plan in enumerate(PLANS)}
-    visits = [visit for visit in schedule((*PLANS, OTHER_PLAN), draws) if visit.plan != OTHER_PLAN]
-    return [observe(visit, stars, targets[visit.plan.planid], draws) for visit in visits]
+    ledger = make_ledger(0.1, 4)
+    return [see_visit(ledger, visit) for visit in range(0, len(ledger.visits), 3)]
 
 
 @pytest.mark.parametrize("name", TABLE_3)
@@ -61,11 +57,10 @@ def test_noise_follows_the_law(seen: list[Observation], name: str) -> None:
         deviation.append((value - truth)[known])
     x, delta = np.concatenate(snr), np.concatenate(deviation)
     a, b, c = TABLE_3[name][:3]
-    edges = [10, 13, 17, 25, 40, 70, 400]
-    for low, high in pairwise(edges):
-        inside = (x >= low) & (x < high)
+    for low, high in pairwise(np.quantile(x, np.linspace(0, 1, 6))):
+        inside = (x >= low) & (x <= high)
         n = inside.sum()
-        assert n > 100
+        assert n > 60
         # Within a bin the law varies: compare standardised deviations; a standard deviation of n normal
         # numbers has an error of 1 / sqrt(2 n), a mean one of 1 / sqrt(n).
         scaled = delta[inside] / (a * x[inside] ** b + c)
@@ -77,7 +72,8 @@ def test_snr_falls_with_magnitude_and_coadds_add_up(seen: list[Observation]) -> 
     for one in seen[:10]:
         single, coadd = one.snr[:, :-1], one.snr[:, -1]
         # Two decimals each: their squares' rounding is 0.005 * sqrt(2 n) at most.
-        assert np.abs(coadd - np.sqrt((single**2).sum(axis=1))).max() < 0.03
+        kept = np.arange(one.n_exposures) < one.extent.n_exposures[:, None]
+        assert np.abs(coadd - np.sqrt((single**2 * kept[:, :, None]).sum(axis=1))).max() < 0.03
         assert np.array_equal(np.round(one.snr, 2), one.snr)
         g = one.stars.g[one.targets.star]
         assert np.median(coadd[g < 11, 0]) > 3 * np.median(coadd[g > 14, 0])
@@ -90,34 +86,30 @@ def test_snr_falls_with_magnitude_and_coadds_add_up(seen: list[Observation]) -> 
 
 
 def test_which_spectra_have_parameters(seen: list[Observation]) -> None:
-    given = {"vsini": 0, "alpha_m": 0, "teff": 0, "rv": 0}
+    snr = []
     for one in seen:
         target, measured = measure_parameters(one, Draws(4))
-        teff = one.stars.teff[one.targets.star[target]]
-        assert one.snr[target, -1, 0].min(initial=99) >= 10
-        assert teff.max(initial=0) < 8500
-        rotation = np.isfinite(measured["vsini"])
-        assert np.array_equal(rotation, np.isfinite(measured["vsini_err"]))
-        assert np.all((teff[rotation] > 5000) & (teff[rotation] < 8500))
-        assert measured["vsini"][rotation].min(initial=1) >= 1
+        velocity = measure_velocities(one, Draws(4))["rv_br1"][:, -1]
+        extent = one.extent
+        assert np.array_equal(target, np.flatnonzero(extent.parameters))
+        assert np.array_equal(np.isfinite(velocity[target]), extent.rv[target])
+        for name in ("vsini", "alpha_m"):
+            given = np.isfinite(measured[name])
+            assert np.array_equal(given, getattr(extent, name)[target])
+            assert np.array_equal(given, np.isfinite(measured[f"{name}_err"]))
+        assert measured["vsini"][extent.vsini[target]].min(initial=1) >= 1
         for name in ("teff", "logg", "feh", "teff_cnn", "c_fe", "cu_fe"):
             assert np.isfinite(measured[name]).all()
-        for name in given:
-            column = (
-                measure_velocities(one, Draws(4))["rv_br1"][target, -1] if name == "rv" else measured[name]
-            )
-            given[name] += int(np.isfinite(column).sum())
-    # The paper: 161,270 RV, 94,075 [alpha/M] and 23,810 v sin i for 170,637 Teff.
-    assert given["rv"] / given["teff"] == pytest.approx(0.945, abs=0.01)
-    assert given["alpha_m"] / given["teff"] == pytest.approx(0.55, abs=0.12)
-    assert given["vsini"] / given["teff"] == pytest.approx(0.14, abs=0.05)
+        snr.append(one.snr[target, -1, 0])
+    # LASP asks for an S/N of 10 or so.
+    assert np.concatenate(snr).min() > 9
 
 
 def test_velocities(seen: list[Observation]) -> None:
     one = seen[3]
     found = measure_velocities(one, Draws(4))
     assert found["rv_b1"].shape == one.rv.shape
-    assert np.isnan(found["rv_b1"][one.snr[:, :, 0] < 5]).all()
+    assert np.isnan(found["rv_b1"][:, :-1][one.snr[:, :-1, 0] < 5]).all()
     # The zero point is one of a spectrograph and night, for all velocities.
     zero = found["rv_br1"] - found["rv_br0"]
     for spid in range(1, 17):
@@ -133,14 +125,14 @@ def test_items_are_distinct() -> None:
 
 
 def test_star_is_observed_the_same_among_others(seen: list[Observation]) -> None:
-    draws, part = Draws(4), np.array([0, 6, 12])
-    stars: Stars = make_stars(draws, part, np.zeros(3, np.int64), PLANS)
-    targets = choose_targets(stars, PLANS, 0, draws)
-    whole = next(one for one in seen if one.visit.plan == PLANS[0])
-    alone = observe(whole.visit, stars, targets, draws)
-    rows = np.flatnonzero(np.isin(whole.number, part))
+    ledger = make_ledger(0.1, 4)
+    whole, part = seen[2], np.zeros(len(ledger.stars), bool)
+    part[whole.targets.star[[0, 6, 12]]] = True
+    alone = see_visit(ledger, 6, part)
+    rows = np.flatnonzero(np.isin(whole.targets.star, np.flatnonzero(part)))
+    assert len(rows) == len(alone.number) == 3
     assert np.array_equal(alone.snr, whole.snr[rows])
     assert np.array_equal(alone.rv, whole.rv[rows])
     for name in ("rv_br1", "rv_lasp1", "rv_b_err"):
-        mine, theirs = (measure_velocities(one, draws)[name] for one in (alone, whole))
+        mine, theirs = (measure_velocities(one, ledger.draws)[name] for one in (alone, whole))
         assert np.array_equal(mine, theirs[rows], equal_nan=True)

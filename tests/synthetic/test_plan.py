@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,23 +23,58 @@ def visits() -> dict[int, list[Visit]]:
     return {seed: schedule((*PLANS, OTHER_PLAN), Draws(seed)) for seed in SEEDS}
 
 
-def test_plans_are_those_of_the_paper() -> None:
-    assert {plan.planid: plan.field for plan in PLANS} == {
-        "TD192102N424113K01": "Kepler", "HIP95119KP01": "Kepler", "TD193637N444141K01": "Kepler",
-        "TD082325N180811K02": "K2", "TD085754N225914K02": "K2", "TD103827N055449K02": "K2",
+def test_plans() -> None:
+    fields = [plan.field for plan in PLANS]
+    assert (fields.count("Kepler"), fields.count("K2")) == (4, 17)
+    test = {plan.planid for plan in PLANS if plan.test_phase}
+    # Footnote 1 of the paper.
+    assert test == {
+        "HIP95119KP01", "TD082325N180811K02", "TD084844N123545K02", "TD085754N225914K02",
+        "TD103827N055449K02",
     }  # fmt: skip
+    assert {"TD192102N424113K01", "TD193637N444141K01"} < {plan.planid for plan in PLANS}
     assert OTHER_PLAN.field is None
-    assert PLANS[0].centre == pytest.approx((290.2583, 42.6869), abs=1e-3)
-    # Two plates on one field, and a third that overlaps it: the case of KIC 8098300.
-    assert separation_arcsec(*PLANS[0].centre, *PLANS[2].centre) < 30
-    assert separation_arcsec(*PLANS[0].centre, *PLANS[4].centre) < 5 * 3600
+    # KIC 8098300 was observed on three plans.
+    star = (292.058716, 43.925304)
+    on = {plan.planid for plan in PLANS if separation_arcsec(*star, *plan.centre) < 9000}
+    assert on == {"HIP95119KP01", "TD192102N424113K01", "TD193637N444141K01"}
 
 
-def test_every_plan_is_visited_each_year(visits: dict[int, list[Visit]]) -> None:
+def test_stars_of_the_paper_lie_on_plates(shared: Path) -> None:
+    for number in (2, 4, 5, 6):
+        with (shared / "data" / "paper_tables" / f"table{number}_rows.csv").open(encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                place = float(row["ra"]), float(row["dec"])
+                nearest = min(float(separation_arcsec(*place, *plan.centre)) for plan in PLANS)
+                assert nearest < 2.5 * 3600, row
+
+
+def test_placeholders_are_marked() -> None:
+    text = files("lkmrs_dask.synthetic").joinpath("plates.csv").read_text("utf-8")
+    rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    assert {row["origin"] for row in rows} == {"published", "ours"}
+    assert sum(row["origin"] == "published" for row in rows) == 8
+    assert all(row["source"] for row in rows)
+    assert [row["planid"] for row in rows] == [plan.planid for plan in PLANS]
+
+
+def test_visits_and_exposures_are_table_1(visits: dict[int, list[Visit]]) -> None:
+    wanted = {2018: (25, 136), 2019: (40, 201), 2020: (34, 142), 2021: (14, 63), 2022: (11, 41),
+              2023: (10, 41)}  # fmt: skip
     for of_seed in visits.values():
-        for plan in (*PLANS, OTHER_PLAN):
-            years = {visit.year for visit in of_seed if visit.plan == plan}
-            assert years == set(range(plan.first_year, plan.last_year + 1))
+        ours = [visit for visit in of_seed if visit.plan != OTHER_PLAN]
+        for year, (n_visits, n_exposures) in wanted.items():
+            here = [visit for visit in ours if visit.year == year]
+            assert (len(here), sum(len(visit.lmjm) for visit in here)) == (n_visits, n_exposures)
+        for visit in ours:
+            assert (visit.night < 58362) == visit.plan.test_phase  # 2018-09-01
+
+
+def test_a_bad_night_costs_little(visits: dict[int, list[Visit]]) -> None:
+    for of_seed in visits.values():
+        bad = [visit for visit in of_seed if visit.weather < 0.1]
+        assert len(bad) == 2
+        assert all(visit.plan.n_visits >= 10 and visit.year in (2019, 2020) for visit in bad)
 
 
 def test_one_plan_a_night_and_no_summer(visits: dict[int, list[Visit]]) -> None:

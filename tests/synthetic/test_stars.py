@@ -13,20 +13,33 @@ from astropy.coordinates import SkyCoord
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.synthetic.counters import Draws
 from lkmrs_dask.synthetic.plan import PLANS
-from lkmrs_dask.synthetic.population import Stars, make_stars, offset_position
-from lkmrs_dask.synthetic.targets import Targets, choose_targets, designations
+from lkmrs_dask.synthetic.population import (
+    Stars,
+    faintness,
+    make_stars,
+    moved,
+    offset_position,
+    with_motions,
+)
+from lkmrs_dask.synthetic.targets import Targets, choose_targets, designations, moved_targets
 
 N = 3000
+WITH_STARS = [k for k, plan in enumerate(PLANS) if plan.stars_of is None]
+HOME = np.array(WITH_STARS)[np.arange(N) % len(WITH_STARS)]
 
 
 @pytest.fixture(scope="module")
 def stars() -> Stars:
-    return make_stars(Draws(1), np.arange(N), np.arange(N) % len(PLANS), PLANS)
+    return with_motions(make_stars(Draws(1), np.arange(N), HOME, PLANS), Draws(1))
 
 
 @pytest.fixture(scope="module")
 def targets(stars: Stars) -> list[Targets]:
     return [choose_targets(stars, PLANS, number, Draws(1)) for number in range(len(PLANS))]
+
+
+def at(planid: str) -> int:
+    return [plan.planid for plan in PLANS].index(planid)
 
 
 def arrays(stars: Stars) -> dict[str, np.ndarray]:
@@ -36,14 +49,14 @@ def arrays(stars: Stars) -> dict[str, np.ndarray]:
 
 def test_star_does_not_depend_on_the_others(stars: Stars) -> None:
     part = np.array([5, 17, 1234])
-    some = make_stars(Draws(1), part, part % len(PLANS), PLANS)
+    some = with_motions(make_stars(Draws(1), part, HOME[part], PLANS), Draws(1))
     for name, values in arrays(some).items():
         assert np.array_equal(values, arrays(stars)[name][part], equal_nan=values.dtype.kind == "f"), name
 
 
 def test_positions_fill_the_plates(stars: Stars) -> None:
-    for number, plan in enumerate(PLANS):
-        own = stars.home == number
+    for number in WITH_STARS:
+        plan, own = PLANS[number], stars.home == number
         centre = SkyCoord(*plan.centre, unit="deg")
         away = centre.separation(SkyCoord(stars.ra[own], stars.dec[own], unit="deg")).deg
         assert away.max() < 2.4901
@@ -97,17 +110,23 @@ def test_truth_is_within_what_the_survey_has(stars: Stars) -> None:
     share = (10**3.75 - 10**3.5) / (10**3.75 - 10**2.25)
     assert abs((stars.g > 14).mean() - share) < 4 * np.sqrt(share * (1 - share) / N)
     assert stars.teff.min() > 3900
-    assert (stars.teff > 8500).mean() == pytest.approx(0.08, abs=0.02)
-    assert 0.015 < (stars.feh < -1).mean() < 0.045
-    assert stars.feh.min() > -2.7
-    assert abs(stars.binary.mean() - 0.10) < 4 * np.sqrt(0.09 / N)
-    assert np.array_equal(np.isnan(stars.orbit.period), ~stars.binary)
-    pairs = stars.orbit.at(stars.binary)
-    assert pairs.period.min() >= 1
-    assert pairs.period.max() < 502
-    assert pairs.amplitude.min() >= 5
-    assert np.all(pairs.eccentricity[pairs.period < 8] == 0)
-    assert pairs.eccentricity.max() < 0.6
+    assert (stars.teff > 8500).mean() == pytest.approx(0.05, abs=0.02)
+    # Ordinary stars: special ones are chosen later.
+    assert stars.feh.min() >= -0.75
+    assert not stars.rv_variable.any()
+    assert np.isnan(stars.orbit.period).all()
+    assert set(stars.variable_class.tolist()) == {""}
+    # Distance modulus, without extinction.
+    assert stars.g - stars.abs_mag_g == pytest.approx(5 * np.log10(stars.distance / 10))
+    assert stars.parallax * stars.distance == pytest.approx(1000.0)
+    assert np.isfinite(stars.rv + stars.pmra + stars.pmdec).all()
+    assert np.abs(stars.rv).max() < 350
+
+
+def test_faintness_is_a_rank(stars: Stars) -> None:
+    rank = np.sort(faintness(stars.g))
+    assert faintness(np.array([9.0, 15.0])) == pytest.approx([0, 1])
+    assert np.abs(rank - (np.arange(N) + 0.5) / N).max() < 1.95 / np.sqrt(N)
 
 
 def test_plates_share_stars_and_positions_scatter(stars: Stars, targets: list[Targets]) -> None:
@@ -120,12 +139,15 @@ def test_plates_share_stars_and_positions_scatter(stars: Stars, targets: list[Ta
         # Even in a circle of 0.2 arcsec: the root mean square is 0.2 / sqrt(2), within 4 standard errors.
         assert abs(np.mean(away**2) - 0.02) < 4 * 0.02 / np.sqrt(3 * len(own))
         assert set(np.flatnonzero(stars.home == number)) <= set(own.star.tolist())
-    # Two plans on one field share 70 % of the stars of each; two far apart none.
-    both = np.intersect1d(targets[0].star, targets[2].star)
-    assert 0.6 < len(both) / 1000 < 0.8
-    assert len(np.intersect1d(targets[0].star, targets[4].star)) > 50
-    assert len(np.intersect1d(targets[0].star, targets[1].star)) == 0
-    one, two = (targets[k] for k in (0, 2))
+    # A test plate has 70 % of the stars of its field; neighbours share some, plates far apart none.
+    test, plain = targets[at("HIP95119KP01")], targets[at("TD192102N424113K01")]
+    next_to, far = targets[at("TD193637N444141K01")], targets[at("TD082325N180811K01")]
+    both = np.intersect1d(plain.star, test.star)
+    own = (stars.home == at("TD192102N424113K01")).sum()
+    assert 0.55 < len(both) / own < 0.9
+    assert len(np.intersect1d(plain.star, next_to.star)) > 10
+    assert len(np.intersect1d(plain.star, far.star)) == 0
+    one, two = plain, test
     here, there = np.isin(one.star, both), np.isin(two.star, both)
     apart = SkyCoord(one.ra[here], one.dec[here], unit="deg").separation(
         SkyCoord(two.ra[there], two.dec[there], unit="deg")
@@ -137,7 +159,7 @@ def test_plates_share_stars_and_positions_scatter(stars: Stars, targets: list[Ta
 
 
 def test_fibres_are_used_once(stars: Stars, targets: list[Targets]) -> None:
-    fewer = make_stars(Draws(1), np.arange(600), np.arange(600) % len(PLANS), PLANS)
+    fewer = make_stars(Draws(1), np.arange(600), HOME[:600], PLANS)
     for number, own in enumerate(targets):
         assert len(set(zip(own.spid.tolist(), own.fiberid.tolist(), strict=True))) == len(own)
         assert set(own.spid.tolist()) == set(range(1, 17))
@@ -150,10 +172,10 @@ def test_fibres_are_used_once(stars: Stars, targets: list[Targets]) -> None:
 
 
 def test_too_many_stars_for_a_plan() -> None:
-    n = 24_100
-    many = make_stars(Draws(1), np.arange(n), np.arange(n) % len(PLANS), PLANS)
+    n, plan = 4010, at("TD192102N424113K01")
+    many = make_stars(Draws(1), np.arange(n), np.full(n, plan), PLANS)
     with pytest.raises(UsageError, match=r"TD192102N424113K01 .* 4000 fibres"):
-        choose_targets(many, PLANS, 0, Draws(1))
+        choose_targets(many, PLANS, plan, Draws(1))
 
 
 def plain_designation(ra: float, dec: float) -> str:
@@ -172,3 +194,19 @@ def test_designations() -> None:
     ra[:3], dec[:3] = [0.0, 359.999999, 15.0], [0.0, -0.00001, 89.999999]
     plain = [plain_designation(a, d) for a, d in zip(ra.tolist(), dec.tolist(), strict=True)]
     assert designations(ra, dec).to_pylist() == plain
+
+
+def test_copies_lie_elsewhere_and_have_other_names(stars: Stars, targets: list[Targets]) -> None:
+    away = moved(stars, 200.0, 3)
+    assert (away.ra - stars.ra) % 360 == pytest.approx(200.0)
+    assert np.array_equal(away.dec, stars.dec)
+    assert not set(away.uid_of(np.arange(N))) & set(stars.uid_of(np.arange(N)))
+    for name in ("gp_id", "gaia_source_id"):
+        known = stars.has_gaia
+        assert not set(getattr(away, name)[known].tolist()) & set(getattr(stars, name)[known].tolist())
+    pixel = healpy.ang2pix(4096, away.ra, away.dec, nest=True, lonlat=True)
+    assert np.array_equal((away.gaia_source_id >> 35)[stars.has_gaia], pixel[stars.has_gaia])
+    there = moved_targets(targets[5], 200.0)
+    assert np.array_equal(there.ra, np.round((targets[5].ra + 200.0), 6) % 360)
+    plain = [plain_designation(a, d) for a, d in zip(there.ra.tolist(), there.dec.tolist(), strict=True)]
+    assert there.designation.to_pylist() == plain
