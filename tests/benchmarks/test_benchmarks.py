@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,16 +15,56 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 @pytest.mark.parametrize("name", ["means", "build", "startup"])
 def test_benchmark_runs(name: str, tmp_path: Path) -> None:
-    result = tmp_path / "result.json"
-    options = ["--scale", "0.002", "--rounds", "1", "--json", str(result)]
-    done = subprocess.run(
-        [sys.executable, str(FOLDER / f"{name}.py"), *options], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    content = json.loads(result.read_text())
+    content = run(name, "--scale", 0.002, "--rounds", 1, "--json", tmp_path / "result.json")
     assert content["benchmark"] == name
     assert any("lkmrs" in contender for contender in content["results"])
     assert content["versions"]["lkmrs_dask"]
+
+
+def run(name: str, *options: object) -> dict[str, Any]:
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *map(str, options)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(Path(command[command.index("--json") + 1]).read_text())
+
+
+@pytest.mark.slow
+def test_scaling_runs_and_plans(tmp_path: Path) -> None:
+    options = ("--scale", 0.002, "--sizes", 1, 2, "--places", "2 threads")
+    content = run("scaling", *options, "--json", tmp_path / "r.json", "--plot", tmp_path / "plot.svg")
+    rows = {name: result["rows"] for name, result in content["results"].items()}
+    assert rows["2 x paper, 2 threads"] == 2 * rows["1 x paper, 2 threads"] == 2 * 7064
+    assert all(result["parse_share"] > 0 for result in content["results"].values())
+    plan = content["facts"]["plan"]
+    assert plan["rows"] == 3.5e9
+    # At most 500,000 rows a partition, and three stages over the partitions of spectra.
+    assert plan["tasks"] > 3 * 7000
+    # What a task costs is what the plan says it costs, but for the result's request and answer.
+    assert content["facts"]["messages_per_task"] == pytest.approx(
+        plan["messages"] / plan["tasks"] - 2, abs=0.3
+    )
+    assert (tmp_path / "plot.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.slow
+def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
+    """A fiftieth of the survey: counts to the digit, each star once, means without bias, errors that cover.
+
+    The benchmark leaves with an error where counts or stars differ.  Of n stars the mean pull scatters by
+    1/sqrt(n), the share within one or two sigma as a binomial; four of these are allowed, for the seed is one
+    of many.
+    """
+    content = run("recovery", "--scale", 0.02, "--json", tmp_path / "r.json")
+    assert content["facts"]["problems"] == []
+    assert content["facts"]["n_stars"] == 986
+    for name, found in content["results"].items():
+        n = found["stars"]
+        assert n > 30
+        assert abs(found["bias"]) < 4 / n**0.5, name
+        assert abs(found["spread"] - 1) < 4 / (2 * n) ** 0.5, name
+        for sigmas, share in ((1, 0.6827), (2, 0.9545)):
+            assert abs(found[f"within_{sigmas}"] - share) < 4 * (share * (1 - share) / n) ** 0.5, name
+        assert abs(found["eq2_ratio"] - 1) < 4 * found["eq2_err"], name
 
 
 def test_command_lists_them() -> None:
@@ -32,7 +73,9 @@ def test_command_lists_them() -> None:
     from lkmrs_dask.cli import main
 
     listed = CliRunner().invoke(main, ["bench"])
-    assert {line.split()[0] for line in listed.output.splitlines()} == {"means", "build", "startup"}
+    assert {line.split()[0] for line in listed.output.splitlines()} == {
+        "build", "means", "recovery", "scaling", "startup",
+    }  # fmt: skip
     unknown = CliRunner().invoke(main, ["bench", "nothing"])
     assert unknown.exit_code == 2
-    assert "there are build, means, startup" in unknown.output
+    assert "there are build, means, recovery, scaling, startup" in unknown.output
