@@ -4,6 +4,7 @@ import hashlib
 import re
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -269,7 +270,7 @@ def test_files_agree_with_the_ledger(survey: Path, ledger: Ledger) -> None:
 
 
 def test_bytes_do_not_depend_on_the_split(survey: Path, ledger: Ledger, tmp_path: Path) -> None:
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         write_light_curves(tmp_path / "processes", ledger, pool)
     assert hashes(tmp_path / "processes") == hashes(survey)
 
