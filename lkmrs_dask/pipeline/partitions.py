@@ -45,7 +45,7 @@ from lkmrs_dask.pipeline.stages import Done, Failure, Unit, carry_out
 from lkmrs_dask.schema import TableSchema
 from lkmrs_dask.sky.tiling import Tiling
 
-__all__ = ["CatalogWork", "Written", "partition_done", "write_rows", "written_partition"]
+__all__ = ["CatalogWork", "Written", "partition_done", "size_class", "write_rows", "written_partition"]
 
 Integers = NDArray[np.int64]
 
@@ -130,6 +130,7 @@ def write_rows(work: CatalogWork, crew: Crew, report: Reporter) -> Written:
                     layout.parts[k].name,
                     layout.fingerprints[k],
                     PartRows.of(layout.parts[k], layout.rows[k], runs),
+                    size_class(layout.rows[k]),
                 )
                 for k, runs in zip(todo, needed, strict=True)
                 if runs is not None
@@ -181,6 +182,11 @@ class _WritePartition:
         else:
             path.unlink(missing_ok=True)
         return partition_done(self.write.root, written, *files, repeated=count_copies(groups))
+
+
+def size_class(rows: int) -> int:
+    """Weight of a partition (`Unit`): those of one class keep their order on the sky, and share files."""
+    return int(rows).bit_length()
 
 
 def partition_done(root: Path, written: PartitionReceipt, *files: Path, **extra: Any) -> Done:

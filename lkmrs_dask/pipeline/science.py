@@ -19,7 +19,7 @@ from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.job import Settings
 from lkmrs_dask.pipeline.maps import star_means
-from lkmrs_dask.pipeline.partitions import partition_done, written_partition
+from lkmrs_dask.pipeline.partitions import partition_done, size_class, written_partition
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.stages import Done, Failure, Unit, carry_out
 from lkmrs_dask.schema import HEALPIX_COLUMN, STARS, TARGETS
@@ -130,8 +130,8 @@ def count_survey(draft: Draft, crew: Crew, report: Reporter) -> tuple[Overview, 
             catalog = _open(draft, name)
             if catalog is not None:
                 units = [
-                    Unit(f"{name}-{unit}", fingerprint(sha, code_fingerprint()), part)
-                    for unit, sha, part in _partitions(draft, name)
+                    Unit(f"{name}-{unit}", fingerprint(sha, code_fingerprint()), part, weight)
+                    for unit, sha, part, weight in _partitions(draft, name)
                 ]
                 wanted |= {unit.name: unit.fingerprint for unit in units}
                 work.append((_Count(_Needed.of(catalog, needs), count), units))
@@ -160,12 +160,12 @@ def _open(draft: Draft, name: str) -> Catalog | None:
     return open_catalog(path) if path is not None else None
 
 
-def _partitions(draft: Draft, name: str) -> list[tuple[str, str, Pixel]]:
-    """Name, checksum and pixel of the partitions of a catalogue that have rows."""
+def _partitions(draft: Draft, name: str) -> list[tuple[str, str, Pixel, int]]:
+    """Name, checksum, pixel and weight of the partitions of a catalogue that have rows."""
     folder = draft.where(f"receipts/{name}")
     receipts = Receipt.read_all(folder.parent, name) if folder is not None else {}
     return [
-        (unit, one.files[0].sha256, (one.extra["order"], one.extra["pixel"]))
+        (unit, one.files[0].sha256, (one.extra["order"], one.extra["pixel"]), size_class(one.rows))
         for unit, one in receipts.items()
         if one.rows
     ]
@@ -207,11 +207,10 @@ def _map_catalog(
     """Bring a catalogue up to date that is a function of the partitions of another."""
     with report.stage(stage) as record:
         units = []
-        for unit, sha, part in _partitions(draft, origin):
+        for unit, sha, part, weight in _partitions(draft, origin):
             near = footprints.near(*part)
-            units.append(
-                Unit(unit, fingerprint(sha, code_fingerprint(), near.as_json()), _MapTask(part, near))
-            )
+            made_of = fingerprint(sha, code_fingerprint(), near.as_json())
+            units.append(Unit(unit, made_of, _MapTask(part, near), weight))
         wanted = {unit.name: unit.fingerprint for unit in units}
         found = draft.finished(stage, wanted)
         record.begin(len(units), len(found))

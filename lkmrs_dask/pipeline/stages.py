@@ -39,11 +39,14 @@ class Unit:
         Of all that its result depends on.
     task : object
         Argument of the stage's function.
+    weight : int
+        About how much work it is: heavy ones begin first, so that none is left alone at the end.
     """
 
     name: str
     fingerprint: str
     task: Any
+    weight: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def carry_out(
     """
     loop = _Loop(_Carry(stage, crew.attempt(), function, root, receipts), crew, record)
     with crew.label(stage):
-        loop.run(units, window=crew.window)
+        loop.run(sorted(units, key=lambda unit: -unit.weight), window=crew.window)
         alone, loop.alone = loop.alone, []
         for unit in alone:
             loop.last_chance = True

@@ -114,6 +114,17 @@ def folders(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
 
 
+def test_heavy_pieces_begin_first_and_equal_ones_in_their_order(tmp_path: Path) -> None:
+    weights = [2, 7, 0, 7, 5, 2]
+    some = [Unit(f"u{k}", f"print{k}", k, weight) for k, weight in enumerate(weights)]
+    work = Work(tmp_path)
+    with open_crew(Place(threads=1)) as crew:
+        carry_out(
+            "count", work, some, crew, StageRecord("count"), root=tmp_path, receipts=tmp_path / "receipts"
+        )
+    assert work.order == [1, 3, 4, 0, 5, 2]
+
+
 def wrapped(cause: BaseException) -> LkmrsError:
     """A fault as readers give it."""
     fault = InputError("cannot be read", file="a.csv")
