@@ -66,7 +66,7 @@ def hats_import(raw: Path, out: Path) -> None:
         highest_healpix_order=7,
         progress_bar=False,
     )
-    with Client(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as client:
+    with Client(n_workers=WORKERS, threads_per_worker=1, dashboard_address="127.0.0.1:0") as client:
         pipeline_with_client(arguments, client)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from lkmrs_dask.catalog.receipts import Receipt, WrittenFile
 from lkmrs_dask.errors import LkmrsError, may_pass
 from lkmrs_dask.pipeline.cluster import Crew
-from lkmrs_dask.pipeline.memory import peak_memory_mb, restart_peak
+from lkmrs_dask.pipeline.memory import peak_memory_mb, release_memory, restart_peak
 from lkmrs_dask.pipeline.progress import StageRecord
 
 __all__ = ["Done", "Failure", "StageResult", "Unit", "carry_out"]
@@ -98,6 +98,7 @@ class _Carry:
             self.stage, unit.name, unit.fingerprint, done.rows, files, done.extra, peak_memory_mb()
         )
         receipt.write(self.receipts)
+        release_memory()
         return receipt
 
 

@@ -468,7 +468,9 @@ def test_a_dask_cluster_of_processes(tmp_path: Path, catalog: Catalog) -> None:
     table, frame = plain_answers(catalog)
     stored = catalog.write(tmp_path / "plain")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        ) as cluster,
         distributed.Client(cluster) as client,
     ):
         pool: Executor = client.get_executor()
