@@ -1,9 +1,9 @@
 """First half of a build: read raw files into runs, and note where on the sky each row says its star is.
 
-A run is an Arrow file of some hundred thousand rows as they were read.  Beside it lie its sightings: the
-distinct (uid, ra, dec) of its rows, and for each the numbers of those rows.  The second half (`build`) takes
-from every run, which it maps into memory, just the rows that its partition needs; so rows are written twice
-and never held all at once.
+A run is an Arrow file of some hundred thousand rows, in the order of their places on the sky.  Beside it lie
+its sightings: the distinct (uid, ra, dec) of its rows, and how many rows each has.  The second half (`build`)
+takes from every run, which it maps into memory, just the rows that its partition needs; they lie together, so
+that little else is read.  Rows are written twice and never held all at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lkmrs_dask.catalog.receipts import whole_file, write_array
+from lkmrs_dask.catalog.receipts import whole_file
 from lkmrs_dask.errors import DamagedError, InputError, may_pass
 from lkmrs_dask.readers.base import Chunk, Source, set_aside_table
 from lkmrs_dask.sky.index import healpix29
@@ -39,7 +39,7 @@ SIGHTINGS = pa.schema(
 )
 """Columns of sightings: who and where, and the rows and bytes that say so."""
 
-_ROWS, _SIGHTINGS, _NUMBERS = ".arrow", ".sightings", ".rows.npy"
+_ROWS, _SIGHTINGS = ".arrow", ".sightings"
 _TEXT = 16  # bytes of a short text or of a list's offsets
 _WIDTH = {pa.bool_(): 1, pa.int16(): 2, pa.int32(): 4, pa.float32(): 4, pa.date32(): 4, pa.int64(): 8,
           pa.float64(): 8}  # fmt: skip
@@ -47,7 +47,7 @@ _WIDTH = {pa.bool_(): 1, pa.int16(): 2, pa.int32(): 4, pa.float32(): 4, pa.date3
 
 @dataclass(frozen=True)
 class Run:
-    """A file of rows as read, and its sightings.
+    """A file of rows in sky order, and its sightings.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Run:
     @property
     def rows(self) -> int:
         """Its rows."""
-        return len(self.rows_by_sighting())
+        return int(self.sightings().column("count").to_numpy().sum())
 
     def file(self, ending: str) -> Path:
         """Path of one of the run's files."""
@@ -68,19 +68,15 @@ class Run:
 
     def files(self) -> list[Path]:
         """All that `write_run` wrote."""
-        return [self.file(ending) for ending in (_ROWS, _SIGHTINGS, _NUMBERS)]
+        return [self.file(ending) for ending in (_ROWS, _SIGHTINGS)]
 
     def table(self) -> pa.Table:
         """Map the rows into memory."""
         return read_table(self.file(_ROWS))
 
     def sightings(self) -> pa.Table:
-        """Distinct (uid, ra, dec) with rows and bytes of each, in the order of `rows_by_sighting`."""
+        """Distinct (uid, ra, dec) with rows and bytes of each, in the order of the rows."""
         return read_table(self.file(_SIGHTINGS))
-
-    def rows_by_sighting(self) -> NDArray[np.int32]:
-        """Row numbers, those of the first sighting first."""
-        return np.load(self.file(_NUMBERS), mmap_mode="r")
 
     def columns(self) -> list[str]:
         """Columns of this run; a file may lack some that others have."""
@@ -213,13 +209,14 @@ def _guarded(source: Source, file: Path) -> Iterator[Chunk | InputError]:
 def write_run(table: pa.Table, stem: Path) -> Run:
     """Write rows and their sightings; `table` has ``ra_input``, ``dec_input`` and perhaps ``uid``."""
     ra, dec = (table.column(name).to_numpy() for name in ("ra_input", "dec_input"))
+    order = np.argsort(healpix29(ra, dec), kind="stable")
+    table = table.take(pa.array(order))
+    ra, dec = ra[order], dec[order]
     if "uid" in table.column_names:
         uid = table.column("uid").combine_chunks()
     else:
         uid = pa.nulls(len(table), pa.string())
-    order = np.argsort(healpix29(ra, dec), kind="stable").astype(np.int32)
-    ra, dec = ra[order], dec[order]
-    name = pc.fill_null(pc.dictionary_encode(uid).indices, -1).to_numpy(zero_copy_only=False)[order]
+    name = pc.fill_null(pc.dictionary_encode(uid).indices, -1).to_numpy(zero_copy_only=False)
     # Two stars in one order-29 pixel (0.4 mas) may alternate: their sightings then repeat, which costs
     # nothing, since those who use sightings add up repeated ones.
     new = np.ones(len(order), dtype=bool)
@@ -227,18 +224,17 @@ def write_run(table: pa.Table, stem: Path) -> Run:
     first = np.flatnonzero(new)
     sightings = pa.table(
         {
-            "uid": uid.take(pa.array(order[first])),
+            "uid": uid.take(pa.array(first)),
             "ra": ra[first],
             "dec": dec[first],
             "count": np.diff(np.append(first, len(order))),
-            "bytes": np.add.reduceat(_row_bytes(table)[order], first) if len(first) else first,
+            "bytes": np.add.reduceat(_row_bytes(table), first) if len(first) else first,
         },
         schema=SIGHTINGS,
     )
     stem.parent.mkdir(parents=True, exist_ok=True)
     _write_table(table, _file(stem, _ROWS))
     _write_table(sightings, _file(stem, _SIGHTINGS))
-    write_array(_file(stem, _NUMBERS), order)
     return Run(stem)
 
 

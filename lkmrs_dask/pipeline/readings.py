@@ -199,12 +199,16 @@ def _write(table: pa.Table, path: Path) -> None:
 
 def read_raw(readings: Sequence[Reading], draft: Draft, crew: Crew, record: StageRecord) -> StageResult:
     """Read raw files; their runs go to the survey's scratch space, what outlives these to the draft."""
-    units = [
-        Unit(one.name, one.fingerprint, one, sum(file.stat().st_size for file in one.files))
-        for one in readings
-    ]
+    units = [Unit(one.name, one.fingerprint, one, sum(map(_size, one.files))) for one in readings]
     function = ReadRaw(run_folder(draft), draft.next.root / FILES)
     return carry_out(READ, function, units, crew, record, root=draft.next.root, receipts=draft.next.receipts)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0  # its reader will say what is wrong with it
 
 
 def run_folder(draft: Draft) -> Path:
