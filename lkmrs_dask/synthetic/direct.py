@@ -1,7 +1,8 @@
 """Catalogues of a synthetic survey as HATS, written without raw files: for tests of scale.
 
 The rows are those that the pipeline would make of the raw files of `make_survey` without dirt and flux.  More
-than the whole survey is had from copies of it, each with random numbers, places and identifiers of its own.
+than the whole survey is had from copies of it, each with random numbers, places and identifiers of its own;
+their plans and nights are those of the survey.
 """
 
 from __future__ import annotations
@@ -156,6 +157,7 @@ def _make_copy(order: _Order) -> _Places:
         ledger = replace(
             ledger,
             stars=moved(ledger.stars, east, order.number),
+            visits=[replace(visit, copy=order.number) for visit in ledger.visits],
             targets=[moved_targets(one, east) for one in ledger.targets],
         )
     copy = _placed(ledger)

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from lkmrs_dask.schema import TableSchema
+
 __all__ = [
     "BLOCK",
     "DOUBLES",
@@ -21,6 +23,7 @@ __all__ = [
     "records",
     "table_hdu",
     "table_header",
+    "unit_cards",
     "write_gzipped",
 ]  # fmt: skip
 
@@ -134,6 +137,12 @@ def table_header(name: str, dtype: np.dtype, n_rows: int, cards: Sequence[Card] 
         Card("NAXIS2", n_rows), Card("PCOUNT", 0), Card("GCOUNT", 1), Card("TFIELDS", len(dtype.names or ())),
     ]  # fmt: skip
     return _header([*mandatory, *described, Card("EXTNAME", name), *cards])
+
+
+def unit_cards(columns: Sequence[str], table: TableSchema) -> list[Card]:
+    """Cards TUNITn of those columns of a raw table whose unit the schema knows."""
+    units = {raw: table[name].unit for name, raw in table.find(columns).items()}
+    return [Card(f"TUNIT{place}", units[key]) for place, key in enumerate(columns, 1) if units.get(key)]
 
 
 def _form(dtype: np.dtype) -> str:

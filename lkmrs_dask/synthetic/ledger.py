@@ -210,6 +210,7 @@ def _candidates(
         snr=snr,
         usable=attendance.coadd & (teff >= LASP_TEFF[0]) & (teff <= LASP_TEFF[1]),
         teff=teff,
+        vsini=stars.vsini[star],
     )
 
 

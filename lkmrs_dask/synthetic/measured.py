@@ -1,8 +1,9 @@
-"""Which coadds give parameters: bright ones first, as many a year and on as many stars as in the paper.
+"""Which coadds give parameters: bright ones rather, as many a year and on as many stars as in the paper.
 
-The stars with parameters are those with the best coadds; those with three measurements or more are those
-among them whose third best is good.  Then each year's number is filled up from the remaining coadds of these,
-and with at most one more of each of the others, best first.
+A coadd's rank is that of its S/N and chance, so there is no S/N above which all have parameters and below
+which none has.  The stars with parameters are those with the best coadds; those with three measurements or
+more are those among them whose third best is good.  Then each year's number is filled up from the remaining
+coadds of these, and with at most one more of each of the others, best first.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.synthetic.attendance import lowest
 from lkmrs_dask.synthetic.counters import Draws, Purpose
+from lkmrs_dask.synthetic.noise import LEAST_SNR, error
 from lkmrs_dask.synthetic.quotas import YEARS, Quotas, largest_remainder
 
 __all__ = ["LASP_TEFF", "Candidates", "Measured", "measure"]
@@ -25,7 +27,10 @@ Bools = NDArray[np.bool_]
 LASP_TEFF = (3900.0, 8500.0)
 """Temperatures (K) of stars with parameters, late A to K."""
 
-_VSINI_TEFF = (5060.0, 8440.0)  # section 3.1 says 5000 to 8500 K: a little less, for the noise of Teff
+_CHANCE = 0.3  # dex of S/N by which chance moves a coadd up or down
+_VSINI_TEFF = (5000.0, 8500.0)  # K, measured: section 3.1
+_VSINI_MARGIN = 5.0  # errors of Teff by which the true one is within
+_LEAST_VSINI = 11.0  # km/s: slower rotation is below what the spectra resolve
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +51,8 @@ class Candidates:
         Of the blue coadd.
     usable : ndarray of bool
         Whether there is a coadd of a star for which LASP has templates.
-    teff : ndarray of float64
-        Temperature of the star.
+    teff, vsini : ndarray of float64
+        Temperature (K) and v sin i (km/s) of the star.
     """
 
     star: Ints
@@ -57,6 +62,7 @@ class Candidates:
     snr: Floats
     usable: Bools
     teff: Floats
+    vsini: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,16 +77,18 @@ class Measured:
 
 def measure(pairs: Candidates, quotas: Quotas, draws: Draws) -> Measured:
     """Choose what is measured; see `Candidates` and the module."""
-    rows = _with_parameters(pairs, quotas)
+    rows = _with_parameters(pairs, quotas, draws)
     parameters = np.zeros(len(pairs.star), bool)
     parameters[rows] = True
     rv = parameters.copy()
     rv[_without_rv(pairs, rows, quotas, draws)] = False
     vsini, alpha_m = np.zeros(len(parameters), bool), np.zeros(len(parameters), bool)
-    hot = (pairs.teff[rows] > _VSINI_TEFF[0]) & (pairs.teff[rows] < _VSINI_TEFF[1])
+    margin = _VSINI_MARGIN * error("teff", pairs.snr[rows])
+    hot = (pairs.teff[rows] - margin > _VSINI_TEFF[0]) & (pairs.teff[rows] + margin < _VSINI_TEFF[1])
+    fast = pairs.vsini >= _LEAST_VSINI
     # The same stars have v sin i again and again; [alpha/M] comes and goes.
     for flags, some, purpose, of_star, counts in (
-        (vsini, rows[hot], Purpose.VSINI_MEASURED, 1.0, quotas.vsini),
+        (vsini, rows[hot & fast[rows]], Purpose.VSINI_MEASURED, 1.0, quotas.vsini),
         (alpha_m, rows, Purpose.ALPHA_MEASURED, 0.0, quotas.alpha_m),
     ):
         score = draws.uniform(purpose, pairs.number[some], pairs.night[some]) * (1.0 - 0.7 * of_star)
@@ -91,18 +99,19 @@ def measure(pairs: Candidates, quotas: Quotas, draws: Draws) -> Measured:
     return Measured(parameters, rv, vsini, alpha_m)
 
 
-def _with_parameters(pairs: Candidates, quotas: Quotas) -> Ints:
+def _with_parameters(pairs: Candidates, quotas: Quotas, draws: Draws) -> Ints:
     """Pairs with parameters, rising."""
     usable = np.flatnonzero(pairs.usable)
-    order = usable[np.lexsort((usable, -pairs.snr[usable], pairs.star[usable]))]
-    star, snr = pairs.star[order], pairs.snr[order]
+    merit = _merit(pairs, draws)
+    order = usable[np.lexsort((usable, -merit[usable], pairs.star[usable]))]
+    star, merit = pairs.star[order], merit[order]
     start = np.flatnonzero(np.diff(star, prepend=-1))
     size = np.diff(start, append=len(star))
     rank = np.arange(len(star)) - np.repeat(start, size)
 
-    chosen = start[lowest(-snr[start], quotas.stars_with_parameters)]
+    chosen = start[lowest(-merit[start], quotas.stars_with_parameters)]
     has_three = chosen[size[np.searchsorted(start, chosen)] >= 3]
-    often = has_three[lowest(-snr[has_three + 2], quotas.stars_with_three)]
+    often = has_three[lowest(-merit[has_three + 2], quotas.stars_with_three)]
     is_chosen, is_often = (np.isin(star, star[some]) for some in (chosen, often))
     must = is_chosen & ((rank == 0) | (is_often & (rank < 3)))
     may = is_chosen & ~must & (is_often | (rank == 1))
@@ -111,8 +120,15 @@ def _with_parameters(pairs: Candidates, quotas: Quotas) -> Ints:
     for one, wanted in zip(YEARS, quotas.teff, strict=True):
         pool = np.flatnonzero(may & (year == one))
         more = wanted - int(must[year == one].sum())
-        taken[pool[lowest(-snr[pool], more)]] = True
+        taken[pool[lowest(-merit[pool], more)]] = True
     return np.sort(order[taken])
+
+
+def _merit(pairs: Candidates, draws: Draws) -> Floats:
+    """S/N in dex, give or take some chance; least where it is below that of the error law."""
+    chance = _CHANCE * draws.normal(Purpose.PARAMETERS_MEASURED, pairs.number, pairs.night)
+    merit = np.log10(np.maximum(pairs.snr, 1e-3)) + chance
+    return np.where(pairs.snr < 1.1 * LEAST_SNR, merit - 9.0, merit)
 
 
 def _without_rv(pairs: Candidates, rows: Ints, quotas: Quotas, draws: Draws) -> Ints:

@@ -10,7 +10,7 @@ from functools import cached_property
 from importlib.resources import files
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.sky.index import separation_arcsec
 from lkmrs_dask.sky.plates import mission_of_plate, plate
@@ -29,8 +29,15 @@ _SEASON = 65  # nights before and after the one on which the field is highest at
 _FULL_MOON_NIGHTS = 9.0  # days from full Moon: the medium-resolution survey has the bright nights
 _MOON_DISTANCE = 13.0  # deg from the plate's centre: no target is nearer than 10 deg to the Moon
 _READOUT = 3  # minutes from the end of an exposure to the start of the next
+_YEAR = 365.25
+_OBLIQUITY, _LATITUDE = np.radians(23.44), np.radians(40.4)
+_TWILIGHT = np.radians(-12.0)  # height of the Sun
+_MIDNIGHT = 0.16  # hours after 0 h: LAMOST is at 117.6 deg, the time that of 120 deg
+_LATE = 12  # minutes by which a visit begins late at most
+_MERIDIAN = 2.0  # hours from it in which the telescope observes
 _SURVEY_START = 58362  # 2018-09-01: nights before it belong to the test phase
 _BAD_VISITS = 2  # clouds: almost no signal
+_COPY_STEP = 100_000
 _BAD_YEARS, _BAD_AMONG = (2019, 2020), 10  # on plans with so many visits, whose stars have others
 
 
@@ -113,6 +120,8 @@ class Visit:
         Seconds of that minute at which it began.
     weather : float
         Factor of the S/N.
+    copy : int
+        Number of the survey's copy that it belongs to.
     """
 
     plan: Plan
@@ -120,11 +129,15 @@ class Visit:
     lmjm: tuple[int, ...]
     seconds: tuple[float, ...]
     weather: float
+    copy: int = 0
 
     @property
     def serial(self) -> int:
-        """Number of the visit in LAMOST's obsid: 7448 on the night of MJD 58624, as in its files."""
-        return 2 * (self.night - 54900)
+        """Number of the visit in LAMOST's obsid: 7448 on the night of MJD 58624, as in its files.
+
+        Copies of the survey count on, in steps of 100,000, which no night reaches: no two share an obsid.
+        """
+        return 2 * (self.night - 54900) + _COPY_STEP * self.copy
 
     @property
     def date(self) -> np.datetime64:
@@ -146,8 +159,9 @@ class Visit:
 def schedule(plans: Sequence[Plan], draws: Draws) -> list[Visit]:
     """Visits of plans, by time.
 
-    One plan a night.  Nights are bright ones, away from the Moon, in the months in which the field is up,
-    without LAMOST's summer break of July and August; plans of the test phase come before September 2018.
+    One plan a night, near the meridian.  Nights are bright ones, away from the Moon, in the months in which
+    the field is up, without LAMOST's summer break of July and August; plans of the test phase come before
+    September 2018.
 
     Parameters
     ----------
@@ -164,7 +178,9 @@ def schedule(plans: Sequence[Plan], draws: Draws) -> list[Visit]:
     # Plans with the fewest nights to choose from come first.
     for nights, plan, exposures in sorted(wanted, key=lambda one: (len(one[0]) - len(one[2]), one[1].planid)):
         free = nights[~np.isin(nights, list(taken))]
-        liked = free[np.argsort(draws.uniform(Purpose.NIGHT, free, plan.code), kind="stable")]
+        # Nights on which the longest visit is near the meridian come first.
+        beyond = np.maximum(_block(plan, free, max(exposures))[1] - _MERIDIAN, 0.0)
+        liked = free[np.lexsort((draws.uniform(Purpose.NIGHT, free, plan.code), beyond))]
         chosen = np.sort(liked[: len(exposures)]).tolist()
         if len(chosen) < len(exposures):
             raise RuntimeError(f"plan {plan.planid} has no {len(exposures)} nights near MJD {nights}")
@@ -205,12 +221,25 @@ def _nights(plan: Plan, year: int) -> NDArray[np.int64]:
     return nights[(away < _SEASON) & ((month < 7) | (month > 8)) & bright & (moon > _MOON_DISTANCE)]
 
 
+def _block(plan: Plan, night: ArrayLike, n_exposures: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """When exposures begin, hours after midnight (UTC + 8 h), and how far from the meridian they get, hours.
+
+    They lie around culmination, within the time that the Sun is 12 degrees below the horizon.
+    """
+    length = (n_exposures * (EXPTIME // 60 + _READOUT + 0.5) + _LATE) / 60.0
+    sun = np.radians((np.asarray(night) - 51544.5 - 79.0) % _YEAR / _YEAR * 360.0)
+    # Sidereal time at midnight is the Sun's right ascension + 12 h; right to a quarter of an hour.
+    culmination = (plan.centre[0] / 15.0 - np.degrees(sun) / 15.0) % 24.0 - 12.0
+    declination = np.arcsin(np.sin(_OBLIQUITY) * np.sin(sun))
+    cosine = np.sin(_TWILIGHT) - np.sin(_LATITUDE) * np.sin(declination)
+    dark = 12.0 - np.degrees(np.arccos(cosine / (np.cos(_LATITUDE) * np.cos(declination)))) / 15.0
+    start = np.clip(culmination - length / 2.0, -dark, np.maximum(dark - length, -dark))
+    return start + _MIDNIGHT, np.maximum(culmination - start, start + length - culmination)
+
+
 def _visit(plan: Plan, night: int, n_exposures: int, draws: Draws) -> Visit:
-    # Sidereal time at midnight is the Sun's right ascension + 12 h; start two hours before culmination.
-    sun = ((night - 51544.5 - 79.0) % 365.25) / 365.25 * 24.0
-    culmination = (plan.centre[0] / 15.0 - sun - 12.0 + 12.0) % 24.0 - 12.0
-    start = 1440 + 60 * float(np.clip(culmination - 2.0, -3.0, 0.5))
-    start += 20 * float(draws.uniform(Purpose.START, night, plan.code))
+    start = 1440 + 60 * float(_block(plan, night, n_exposures)[0])
+    start += _LATE * float(draws.uniform(Purpose.START, night, plan.code))
     exposure = np.arange(n_exposures)
     seconds = np.floor(60 * draws.uniform(Purpose.SECONDS, night, exposure))
     # As at the telescope: exposures follow each other, and the minute is cut off.

@@ -38,7 +38,11 @@ MAGNITUDES = (9.0, 15.0)
 HALO_FEH = -1.0
 """Stars with less [Fe/H] move as the halo does."""
 
-_COPY, _UID_COPY = 28, 44  # bits below the number of a copy, in a star's number and in its uid
+_HOT = 0.05  # share of stars that are too hot for LASP
+_GIANTS = 7_560 / 36_574  # of the others, the share of giants: section 3.3, whose two numbers are swapped
+_COPY = 28  # bits below the number of a copy, in identifiers
+_FIRST_COPY = 1 << 44  # uids of copies begin here: trixels, the uids of the survey itself, are below
+_GAIA_COPY = 0x61C8865  # odd: what sets the identifiers of two copies of a star apart
 _GAIA_STEP = 128  # identifiers of Gaia's releases are multiples of it
 _GAIA_LEVEL = 12  # their first bits are a HEALPix pixel of this order
 
@@ -150,8 +154,9 @@ def make_stars(
 
     Notes
     -----
-    Star counts rise with magnitude as 10**(0.25 G).  A third are giants.  One in 20 is too hot for LASP.  The
-    uid is that of the position; of two stars in one trixel the later one takes the next free uid.
+    Star counts rise with magnitude as 10**(0.25 G).  One in 20 is too hot for LASP, and of the others one in
+    five a giant.  The uid is that of the position; of two stars in one trixel the later one takes the next
+    free uid.
     """
     n = len(number)
     centres = np.array([plan.centre for plan in plans])[home].reshape(-1, 2)
@@ -209,16 +214,18 @@ def moved(stars: Stars, east: float, copy: int) -> Stars:
     east : float
         What is added to right ascensions, deg.
     copy : int
-        Its number; identifiers of no two copies are equal.
+        Its number, 1 or more; identifiers of no two copies are equal.  A uid has 14 digits up to copy
+        300,000.
     """
     ra = (stars.ra + east) % 360.0
-    identity = stars.number + (copy << _COPY)
     return replace(
         stars,
         ra=ra,
-        uid_number=stars.uid_number + (copy << _UID_COPY),
+        uid_number=_FIRST_COPY + (copy << _COPY) + stars.number,
         gp_id=stars.gp_id + (copy << _COPY),
-        gaia_source_id=np.where(stars.has_gaia, _gaia_source_id(identity, ra, stars.dec), -9999),
+        gaia_source_id=np.where(
+            stars.has_gaia, _gaia_source_id(stars.number + copy * _GAIA_COPY, ra, stars.dec), -9999
+        ),
     )
 
 
@@ -231,7 +238,7 @@ def faintness(g: Floats) -> Floats:
 def _atmospheres(draws: Draws, number: NDArray[np.int64]) -> dict[str, Floats]:
     """Draw teff, logg, feh, alpha_m and vsini."""
     kind, spread = draws.uniform(Purpose.KIND, number), draws.uniform(Purpose.TEFF, number)
-    giant, hot = kind < 0.33, kind > 0.95
+    giant, hot = kind < _GIANTS * (1.0 - _HOT), kind > 1.0 - _HOT
     teff = np.where(giant, 4000.0 + 1200.0 * spread, 4300.0 + 3900.0 * spread**1.6)
     teff = np.where(hot, 8600.0 + 3400.0 * spread, teff)
     dwarf_logg = 4.65 - 0.45 * np.clip((teff - 4300.0) / 2500.0, 0, 1)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkmrs_dask.synthetic.attendance import lowest
+from lkmrs_dask.synthetic.binaries import shortest_period
 from lkmrs_dask.synthetic.counters import Draws, Purpose
 from lkmrs_dask.synthetic.luminosity import absolute_magnitude
 from lkmrs_dask.synthetic.population import Stars, alpha_of
@@ -28,7 +29,9 @@ MARGIN = 4.5
 
 _MOST_FEH_ERROR = {"mp": 0.08, "vmp": 0.045}
 _MOST_RV_ERROR = 3.0  # km/s, mean of a star
-_NEAREST = 4000.0  # pc; beyond it errors of parallaxes blur fast stars
+_FAST_DISTANCES = (1000.0, 2500.0)  # pc: nearer ones leave match radii by 2016, parallaxes of others are poor
+_LEAST_FAST_DISTANCE = 500.0  # pc, where these are too few
+_HALO_DISTANCE, _HALO_BIAS = 1000.0, 0.06  # pc; most metal-poor stars are beyond it
 
 _REGIONS = {
     "RRL": (6100.0, 7300.0, 3.5, 5.0),
@@ -51,6 +54,7 @@ _PERIODS = {
 }  # fmt: skip
 """Periods (d) of the light, even in the logarithm."""
 
+_BINARIES = ("EB", "RSCVn")  # their light varies with the orbit, for which there must be room
 _RRL_LOGG = (2.6, 3.0)
 _PHOTOMETRY_SHARES = (0.45, 0.7)  # of stars that are no RV variables, Kepler or K2 and TESS
 
@@ -90,6 +94,7 @@ def choose_metal_poor(stars: Stars, known: Knowledge, quotas: Quotas, draws: Dra
     error = np.where(np.isnan(known.feh_error), 0.0, known.feh_error)
     cool = (known.n_measurements > 0) & (known.n_rv > 0) & (stars.teff < 7000.0)
     score = draws.uniform(Purpose.METAL_POOR, stars.number)
+    score *= np.where(stars.distance > _HALO_DISTANCE, _HALO_BIAS, 1.0)
     # Errors count only where not enough stars are good enough.
     very = _pick(score + 9.0 * (error > _MOST_FEH_ERROR["vmp"]) + error, cool, quotas.very_metal_poor)
     free = cool.copy()
@@ -113,8 +118,9 @@ def _between(low: float, high: float, error: Floats, place: Floats) -> Floats:
 
 def choose_fast(stars: Stars, known: Knowledge, quotas: Quotas, draws: Draws) -> Stars:
     """Give some stars high velocities: metal-poor ones as many as in the paper, and a few others."""
-    near = (known.n_rv > 0) & stars.has_gaia & (stars.distance < _NEAREST)
-    any_known = (known.n_rv > 0) & stars.has_gaia
+    nearest, farthest = _FAST_DISTANCES
+    able = (known.n_rv > 0) & stars.has_gaia & (stars.distance > _LEAST_FAST_DISTANCE)
+    good = able & (stars.distance > nearest) & (stars.distance < farthest)
     score = draws.uniform(Purpose.HIGH_VELOCITY, stars.number)
     very, poor = stars.feh < -2.0, (stars.feh >= -2.0) & (stars.feh < -1.0)
     fast = np.zeros(len(stars), np.int8)
@@ -122,7 +128,7 @@ def choose_fast(stars: Stars, known: Knowledge, quotas: Quotas, draws: Draws) ->
         ("unbound", very, 2), ("bound_vmp", very, 1), ("bound_mp", poor, 1), ("bound", ~very & ~poor, 1),
     ):  # fmt: skip
         free = among & (fast == 0)
-        fast[_pick(score, free & near, quotas.high_velocity[name], free & any_known)] = label
+        fast[_pick(score, free & good, quotas.high_velocity[name], free & able)] = label
     return replace(stars, high_velocity=fast)
 
 
@@ -144,8 +150,11 @@ def choose_variables(stars: Stars, known: Knowledge, quotas: Quotas, draws: Draw
     light = draws.uniform(Purpose.LIGHT_PERIOD, stars.number)
     period = np.full(len(stars), np.nan)
     for name, (short, long) in _PERIODS.items():
-        of_class = kind == name
-        period[of_class] = short * (long / short) ** light[of_class]
+        of_class = np.flatnonzero(kind == name)
+        least = np.full(len(of_class), short)
+        if name in _BINARIES:
+            least = np.maximum(least, shortest_period(stars.teff[of_class], stars.logg[of_class]))
+        period[of_class] = least * (np.maximum(long / least, 1.5)) ** light[of_class]
     evolved = kind == "RRL"
     logg = stars.logg.copy()
     spread = draws.uniform(Purpose.EVOLVED, stars.number[evolved])

@@ -20,8 +20,10 @@ from uuid import uuid4
 import numpy as np
 
 from lkmrs_dask.errors import UsageError
+from lkmrs_dask.schema import MEASUREMENTS
+from lkmrs_dask.schema import SPECTRA as TABLE_OF_SPECTRA
 from lkmrs_dask.synthetic.dirt import check_share
-from lkmrs_dask.synthetic.fits_files import BLOCK, primary_hdu, table_header
+from lkmrs_dask.synthetic.fits_files import BLOCK, primary_hdu, table_header, unit_cards
 from lkmrs_dask.synthetic.layout import (
     CATALOGUE,
     SPECTRA,
@@ -236,8 +238,9 @@ def _join(path: Path, file: _File, pieces: Sequence[Part], form: np.dtype) -> No
     if file.delimiter is not None:
         head, tail = (file.delimiter.join(file.columns) + "\n").encode(), b""
     else:
-        title = "MRS_CATALOGUE" if file.columns == CATALOGUE_COLUMNS else "MRS_STELLAR"
-        head = primary_hdu() + table_header(title, form, n_rows)
+        general = file.columns == CATALOGUE_COLUMNS
+        title, table = ("MRS_CATALOGUE", TABLE_OF_SPECTRA) if general else ("MRS_STELLAR", MEASUREMENTS)
+        head = primary_hdu() + table_header(title, form, n_rows, unit_cards(file.columns, table))
         tail = b"\0" * (-(n_rows * form.itemsize) % BLOCK)
     with path.open("wb") as stream:
         stream.write(gzip.compress(head, LEVEL, mtime=0))

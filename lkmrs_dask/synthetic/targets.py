@@ -16,13 +16,19 @@ from lkmrs_dask.synthetic.counters import Draws, Purpose
 from lkmrs_dask.synthetic.plan import Plan
 from lkmrs_dask.synthetic.population import FIELD_RADIUS, Stars, offset_position
 
-__all__ = ["FIBRES", "SCATTER_ARCSEC", "Targets", "choose_targets", "designations", "moved_targets"]
+__all__ = [
+    "FIBRES", "MOST_SCATTER_ARCSEC", "SCATTER_ARCSEC", "Targets", "choose_targets", "designations",
+    "moved_targets",
+]  # fmt: skip
 
 FIBRES = 4000
 """Fibres of the telescope: 16 spectrographs with 250 each."""
 
-SCATTER_ARCSEC = 0.2
-"""Positions lie within this of the truth, so those of one star on two plans differ by up to 0.4 arcsec."""
+SCATTER_ARCSEC = 0.4
+"""Root mean square of the distance of positions from the truth; each coordinate has 0.4 / sqrt(2)."""
+
+MOST_SCATTER_ARCSEC = 1.45
+"""No position is further away: those of one star on two plans are within 3 arcsec, the radius of identity."""
 
 _PER_SPECTROGRAPH = 250
 _SHARED = 0.7  # of the stars that lie on another plan's plate too, the share that is on its target list
@@ -106,12 +112,18 @@ def choose_targets(stars: Stars, plans: Sequence[Plan], number: int, draws: Draw
         )
     slot = np.arange(len(star)) * _FIBRE_STEP % FIBRES
     address = stars.number[star]
-    away = SCATTER_ARCSEC / 3600.0 * np.sqrt(draws.uniform(Purpose.SCATTER_RADIUS, address, plan.code))
+    away = _away(draws.uniform(Purpose.SCATTER_RADIUS, address, plan.code)) / 3600.0
     angle = 360.0 * draws.uniform(Purpose.SCATTER_ANGLE, address, plan.code)
     ra, dec = offset_position(stars.ra[star], stars.dec[star], away, angle)
     ra, dec = np.round(ra, 6) % 360.0, np.round(dec, 6)
     spid, fiberid = slot // _PER_SPECTROGRAPH + 1, slot % _PER_SPECTROGRAPH + 1
     return Targets(plan, star, spid, fiberid, ra, dec, designations(ra, dec))
+
+
+def _away(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances (arcsec) of a Gaussian in two coordinates, cut off, of uniform numbers."""
+    inside = -np.expm1(-((MOST_SCATTER_ARCSEC / SCATTER_ARCSEC) ** 2))
+    return SCATTER_ARCSEC * np.sqrt(-np.log1p(-inside * share))
 
 
 def designations(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> pa.StringArray:

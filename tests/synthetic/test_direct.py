@@ -67,17 +67,20 @@ def test_small_partitions_and_processes_give_the_same_rows(direct: Path, tmp_pat
 
 
 def test_copies_are_elsewhere_and_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Let a "whole" survey be a small one of 99 stars: one of them, and a half of 49.
+    # Let a "whole" survey be a small one of 99 stars: two of them, and a half of 49.
     def small(fraction: float, seed: int) -> Ledger:
         return make_ledger(FRACTION * fraction, seed)
 
     monkeypatch.setattr("lkmrs_dask.synthetic.direct.make_ledger", small)
-    written = write_hats(tmp_path, 1.5, 2, max_rows=20_000)
+    written = write_hats(tmp_path, 2.5, 2, max_rows=20_000)
     table = rows(tmp_path, "spectra")
     assert written["spectra"] == table.num_rows
     stars = table.group_by("star_id").aggregate([("ra", "count_distinct"), ("uid", "count_distinct")])
     assert pc.max(stars.column("ra_count_distinct")).as_py() == 1
-    assert stars.num_rows == 99 + 49
+    assert stars.num_rows == 99 + 99 + 49
+    assert pc.count_distinct(table.column("mobsid")).as_py() == table.num_rows
+    keys = table.group_by(["obsid", "coadd", "lmjm", "band"]).aggregate([])
+    assert keys.num_rows == table.num_rows
     assert set(table.column("star_id").to_pylist()) == set(table.column("uid").to_pylist())
     # Copies have random numbers of their own.
     assert len(np.unique(table.column("dec").to_numpy())) == stars.num_rows

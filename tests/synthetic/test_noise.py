@@ -51,8 +51,7 @@ def test_noise_follows_the_law(seen: list[Observation], name: str) -> None:
             value, truth = measure_velocities(one, Draws(4))["rv_br1"][target, -1], one.rv[target, -1]
         else:
             value, truth = measured[name], getattr(one.stars, name)[star]
-        # Slow rotators are cut at 1 km/s, which makes their noise smaller: 5 sigma away from it.
-        known = np.isfinite(value) & ((truth > 21) | (name != "vsini"))
+        known = np.isfinite(value)
         snr.append(one.snr[target, -1, 0][known])
         deviation.append((value - truth)[known])
     x, delta = np.concatenate(snr), np.concatenate(deviation)
@@ -86,7 +85,7 @@ def test_snr_falls_with_magnitude_and_coadds_add_up(seen: list[Observation]) -> 
 
 
 def test_which_spectra_have_parameters(seen: list[Observation]) -> None:
-    snr = []
+    snr, missed, slow = [], [], []
     for one in seen:
         target, measured = measure_parameters(one, Draws(4))
         velocity = measure_velocities(one, Draws(4))["rv_br1"][:, -1]
@@ -97,12 +96,22 @@ def test_which_spectra_have_parameters(seen: list[Observation]) -> None:
             given = np.isfinite(measured[name])
             assert np.array_equal(given, getattr(extent, name)[target])
             assert np.array_equal(given, np.isfinite(measured[f"{name}_err"]))
-        assert measured["vsini"][extent.vsini[target]].min(initial=1) >= 1
+        vsini = measured["vsini"][extent.vsini[target]]
+        assert vsini.min(initial=9) > 1  # nothing is cut off
+        slow.append(vsini < 8)
+        teff = measured["teff"][extent.vsini[target]]
+        assert np.all((teff > 5000) & (teff < 8500))
         for name in ("teff", "logg", "feh", "teff_cnn", "c_fe", "cu_fe"):
             assert np.isfinite(measured[name]).all()
         snr.append(one.snr[target, -1, 0])
-    # LASP asks for an S/N of 10 or so.
-    assert np.concatenate(snr).min() > 9
+        warm = one.stars.teff[one.targets.star] < 8500
+        missed.append(one.snr[extent.coadd & warm & ~extent.parameters, -1, 0])
+    # LASP asks for an S/N of 10 or so, and now and then takes less, or leaves a better one.
+    assert np.concatenate(snr).min() > 5
+    assert 0.02 < (np.concatenate(snr) < 10).mean() < 0.05
+    assert 0.1 < (np.concatenate(missed) > 15).mean() < 0.5
+    # Section 3.1: below 8 km/s a v sin i is an upper limit; few are.
+    assert 0.001 < np.concatenate(slow).mean() < 0.05
 
 
 def test_velocities(seen: list[Observation]) -> None:
@@ -110,12 +119,44 @@ def test_velocities(seen: list[Observation]) -> None:
     found = measure_velocities(one, Draws(4))
     assert found["rv_b1"].shape == one.rv.shape
     assert np.isnan(found["rv_b1"][:, :-1][one.snr[:, :-1, 0] < 5]).all()
-    # The zero point is one of a spectrograph and night, for all velocities.
-    zero = found["rv_br1"] - found["rv_br0"]
-    for spid in range(1, 17):
-        values = zero[one.targets.spid == spid]
-        assert np.nanstd(values) < 1e-9
-    assert 0.1 < np.nanstd(zero) < 1.0
+
+
+def test_zero_points_are_of_spectrograph_exposure_and_arm(seen: list[Observation]) -> None:
+    zeros = []
+    for one in seen[:8]:
+        found = measure_velocities(one, Draws(4))
+        for arm in "br":
+            zero = found[f"rv_{arm}1"] - found[f"rv_{arm}0"]
+            for spid in range(1, 17):
+                here = one.targets.spid == spid
+                of_exposure = [np.unique(np.round(v[np.isfinite(v)], 9)) for v in zero[here, :-1].T]
+                assert all(len(values) <= 1 for values in of_exposure)
+                if not all(len(values) for values in of_exposure):
+                    continue
+                zeros.append(np.concatenate(of_exposure))
+                whole = here & (one.extent.n_exposures == one.n_exposures) & np.isfinite(zero[:, -1])
+                assert zero[whole, -1] == pytest.approx(zeros[-1].mean(), abs=1e-8)
+    every = np.concatenate(zeros)
+    assert len(np.unique(every)) == len(every) > 500
+    assert every.std() == pytest.approx(0.4, abs=4 * 0.4 / np.sqrt(2 * len(every)))
+
+
+def test_velocity_of_both_arms_is_their_weighted_mean(seen: list[Observation]) -> None:
+    arms = []
+    for one in seen:
+        found = measure_velocities(one, Draws(4))
+        b, r = found["rv_b_err"] ** -2, found["rv_r_err"] ** -2
+        for digit in "01":
+            mean = (b * found[f"rv_b{digit}"] + r * found[f"rv_r{digit}"]) / (b + r)
+            both = np.isfinite(mean) & np.isfinite(found["rv_br1"])
+            assert found[f"rv_br{digit}"][both] == pytest.approx(mean[both], abs=1e-9)
+        pulls = [(found[f"rv_{arm}1"] - one.rv) / found[f"rv_{arm}_err"] for arm in ("b", "r")]
+        arms.append(np.stack(pulls)[:, both])
+    pull = np.concatenate(arms, axis=1)
+    n = pull.shape[1]
+    assert pull.std(axis=1) == pytest.approx([1, 1], abs=4 / np.sqrt(2 * n))
+    # Arms of 1.15 and 1.10 errors of both: the correlation with which their weighted mean has 1.
+    assert np.corrcoef(*pull).min() == pytest.approx(0.583, abs=4 * 0.66 / np.sqrt(n))
 
 
 def test_items_are_distinct() -> None:

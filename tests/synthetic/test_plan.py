@@ -7,8 +7,11 @@ import datetime
 from importlib.resources import files
 from pathlib import Path
 
+import astropy.units as u
 import numpy as np
 import pytest
+from astropy.coordinates import AltAz, EarthLocation, get_sun
+from astropy.time import Time
 
 from lkmrs_dask.sky.index import separation_arcsec
 from lkmrs_dask.synthetic.counters import Draws
@@ -100,7 +103,7 @@ def test_exposures_follow_each_other_within_a_night(visits: dict[int, list[Visit
             assert np.diff(begin).min() >= 20  # minutes of an exposure
             assert np.diff(begin).max() <= 25
             local = begin / 1440 - visit.night  # days since local midnight before the evening
-            assert local[0] > 20 / 24
+            assert local[0] > 18 / 24
             assert local[-1] + 20 / 1440 < 30 / 24
             # The whole night is one UTC day, the evening's: LMJD is one more.
             assert np.array_equal(np.floor(visit.mid_times), np.full(len(begin), visit.night))
@@ -125,11 +128,30 @@ def test_fields_are_up_and_away_from_the_moon(visits: dict[int, list[Visit]]) ->
         assert altitude.min() > 20, visit
 
 
+def test_exposures_are_near_the_meridian_and_in_the_dark(visits: dict[int, list[Visit]]) -> None:
+    site = EarthLocation.from_geodetic(117.58 * u.deg, 40.39 * u.deg, 900 * u.m)
+    for of_seed in visits.values():
+        times = np.concatenate([visit.mid_times for visit in of_seed])
+        ra = np.repeat([visit.plan.centre[0] for visit in of_seed], [len(visit.lmjm) for visit in of_seed])
+        sidereal = (280.46 + 360.9856473 * (times - 51544.5) + 117.58) % 360
+        away = np.abs((sidereal - ra + 180) % 360 - 180) / 15
+        assert (away > 2).mean() < 0.02
+        assert away.max() < 2.5
+        when = Time(times, format="mjd")
+        sun = get_sun(when).transform_to(AltAz(obstime=when, location=site))
+        # 12 degrees below the horizon, as far as a round orbit of the Earth is right.
+        assert sun.alt.deg.max() < -11
+
+
 def test_serial_gives_real_obsids() -> None:
     # OBSID 744812076 of the night of MJD 58624, spectrograph 12, fibre 76.
     visit = Visit(PLANS[0], 58624, (84420148,), (30.0,), 1.0)
     assert visit.serial == 7448
     assert str(visit.date) == "2019-05-21"
+    serials = {
+        Visit(PLANS[0], night, (), (), 1.0, copy).serial for night in (58119, 60125) for copy in range(9)
+    }
+    assert len(serials) == 18
     # DATE-BEG 2019-05-22T02:28:30 in Beijing is 18:28:30 UTC; 10 minutes to the middle.
     assert visit.mid_times[0] == pytest.approx(58624 + (18 * 60 + 28.5 + 10) / 1440, abs=1e-9)
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.sky.index import healpix29, parent, separation_arcsec
 
-__all__ = ["GUARD_ARCSEC", "close_pairs", "near_any"]
+__all__ = ["GUARD_ARCSEC", "close_pairs", "near_another", "near_any"]
 
-GUARD_ARCSEC = 6.0
-"""Radius around a star within which unrelated sources never come; matches reach 3.7 arcsec."""
+GUARD_ARCSEC = 6.5
+"""Radius around a star without unrelated sources: a match radius of 3.7 arcsec, and errors."""
 
 _ORDER = 14  # pixels of 13 arcsec: the narrowest of them and their neighbours cover the guard radius
 
@@ -70,3 +70,30 @@ def close_pairs(ra: Floats, dec: Floats) -> NDArray[np.int64]:
     pairs = np.stack([one, two], axis=1)[one != two]
     near = separation_arcsec(ra[pairs[:, 0]], dec[pairs[:, 0]], ra[pairs[:, 1]], dec[pairs[:, 1]])
     return pairs[near < GUARD_ARCSEC]
+
+
+def near_another(
+    ra: Floats, dec: Floats, own: NDArray[np.int64], star_ra: Floats, star_dec: Floats
+) -> NDArray[np.bool_]:
+    """Whether a star other than its own is within `GUARD_ARCSEC` of a position.
+
+    Parameters
+    ----------
+    ra, dec : ndarray of float64, shape (n,)
+        Positions, deg.
+    own : ndarray of int64, shape (n,)
+        Index of the star that each belongs to.
+    star_ra, star_dec : ndarray of float64, shape (m,)
+        Stars, deg.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    n = len(ra)
+    one, two = close_pairs(np.concatenate([ra, star_ra]), np.concatenate([dec, star_dec])).T
+    with_star = (one < n) & (two >= n)
+    one, star = one[with_star], two[with_star] - n
+    result = np.zeros(n, dtype=bool)
+    result[one[star != own[one]]] = True
+    return result

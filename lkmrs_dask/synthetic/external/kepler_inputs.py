@@ -17,12 +17,9 @@ from lkmrs_dask.synthetic.external.headers import columns_of
 from lkmrs_dask.synthetic.external.identifiers import FIRST_EPIC
 from lkmrs_dask.synthetic.external.photometry import measured_magnitude
 from lkmrs_dask.synthetic.external.tables import Column, sexagesimal_name, write_text
-from lkmrs_dask.synthetic.external.world import World, scattered
+from lkmrs_dask.synthetic.external.world import World, input_positions
 
-__all__ = ["POSITION_ERROR", "write_epic", "write_kic"]
-
-POSITION_ERROR = 0.12
-"""Error of a coordinate in KIC and EPIC, arcsec."""
+__all__ = ["write_epic", "write_kic"]
 
 _MOTION_ERROR = 4.0  # mas/yr: catalogues before Gaia
 _NO_PARAMETERS = 0.15  # share of sources without them
@@ -33,7 +30,7 @@ def write_kic(path: Path, world: World) -> None:
     which = np.flatnonzero((world.kic_epic > 0) & (world.kic_epic < FIRST_EPIC))
     which = which[np.argsort(world.kic_epic[which])]
     draws, sources = world.draws, world.sources.take(which)
-    ra, dec = scattered(draws, sources.number, (sources.ra, sources.dec), POSITION_ERROR, "kic")
+    ra, dec = input_positions(world, which)
     bands: dict[str, NDArray] = {
         f"kic_{band.lower()}mag": measured_magnitude(draws, sources, band, 0.03, f"kic.{band}")
         for band in ("g", "r", "i", "z", "J", "H", "K")
@@ -68,7 +65,7 @@ def write_epic(path: Path, world: World) -> None:
     which = np.flatnonzero(world.kic_epic >= FIRST_EPIC)
     which = which[np.argsort(world.kic_epic[which])]
     draws, sources = world.draws, world.sources.take(which)
-    ra, dec = scattered(draws, sources.number, (sources.ra, sources.dec), POSITION_ERROR, "epic")
+    ra, dec = input_positions(world, which)
     columns: dict[str, Column] = {
         "ID": world.kic_epic[which],
         "2MASS": sexagesimal_name(sources.ra, sources.dec),

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 _IN_KIC = 0.95  # of the stars of Kepler's field
 _GALAH_DEC = 34.0  # GALAH works from the south
-_GALAH_MOTION = 150.0  # mas/yr: its positions are of 2015.5, and a faster star would leave the match radius
+_GALAH_MOTION = 120.0  # mas/yr: its positions are of 2015.5, and a faster star would leave the match radius
 _OTHERS = 0.08  # of the stars without parameters, the share that APOGEE and GALAH have
 _IN_VSX, _IN_GAIA_VARIABLES = 0.70, 0.60  # of the periodic variables that SIMBAD knows
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkmrs_dask.synthetic.external.addressed import share
-from lkmrs_dask.synthetic.external.close import near_any
+from lkmrs_dask.synthetic.external.close import near_another, near_any
+from lkmrs_dask.synthetic.external.displaced import reach_arcsec
 from lkmrs_dask.synthetic.external.identifiers import gaia_numbers
 from lkmrs_dask.synthetic.external.members import in_kepler_field
 from lkmrs_dask.synthetic.ledger import Ledger
@@ -22,12 +23,14 @@ EPOCH = 2000.0
 """Epoch of the stars' coordinates, Julian years."""
 
 COMPANION_ARCSEC = (1.5, 3.4)
-"""How far companions are from their stars: within a match radius of 3.7 arcsec, beyond all errors."""
+"""How far companions are from their stars: within a match radius of 3.7 arcsec, beyond all errors.  Where the
+survey's positions of a star are far from the truth its companion is farther away, or there is none."""
 
 _FIELD_PER_STAR = 2
 _FIELD_RADIUS = 0.4  # deg, around stars of the survey
 _FAINTER = 5.5  # mag: the most by which field sources are fainter than the star they lie by
 _COMPANIONS = 0.04
+_BEYOND = 1.1  # arcsec: errors of catalogues and what slow stars move by 2016, twice
 _STILL = 30.0  # mas/yr: faster stars have no companion, which they would reach by 2016
 _FIELD_STARS, _COMPANION_STARS = 1 << 42, (1 << 43) + (1 << 27)  # first addresses
 _ORBIT_DAYS = (56_000.0, 58_000.0)  # MJD of other surveys' visits
@@ -160,14 +163,19 @@ def _field(ledger: Ledger, stars: Mapping[str, NDArray]) -> dict[str, NDArray]:
 def _companions(ledger: Ledger, stars: Mapping[str, NDArray], alone: NDArray[np.bool_]) -> dict[str, NDArray]:
     draws, number = ledger.draws, stars["number"]
     slow = np.hypot(stars["pmra"], stars["pmdec"]) < _STILL
-    model = np.flatnonzero(slow & alone & (share(draws, number, "companion") < _COMPANIONS))
+    # The star must be the nearer of the two to all of the survey's positions.
+    least = np.maximum(2.0 * reach_arcsec(ledger) + _BEYOND, COMPANION_ARCSEC[0])
+    room = least < COMPANION_ARCSEC[1]
+    model = np.flatnonzero(slow & alone & room & (share(draws, number, "companion") < _COMPANIONS))
     address = _COMPANION_STARS + number[model]
-    low, high = COMPANION_ARCSEC
+    low, high = least[model], COMPANION_ARCSEC[1]
     away = (low + (high - low) * share(draws, address, "companion.radius")) / 3600.0
     angle = 360.0 * share(draws, address, "companion.angle")
     ra, dec = offset_position(stars["ra"][model], stars["dec"][model], away, angle)
     g = np.minimum(stars["g"][model] + 1.0 + 5.0 * share(draws, address, "companion.magnitude"), 20.0)
-    return _faded(stars, model, address, ra, dec, g) | {"near": model}
+    free = ~near_another(ra, dec, model, stars["ra"], stars["dec"])
+    model = model[free]
+    return _faded(stars, model, address[free], ra[free], dec[free], g[free]) | {"near": model}
 
 
 def _faded(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.synthetic.counters import Draws
 from lkmrs_dask.synthetic.external.addressed import noise, share
+from lkmrs_dask.synthetic.external.displaced import displace, displacement, reach_arcsec
 from lkmrs_dask.synthetic.external.identifiers import (
     epic_numbers,
     kic_epic_ids,
@@ -21,7 +22,10 @@ from lkmrs_dask.synthetic.external.sources import Sources, make_sources
 from lkmrs_dask.synthetic.ledger import Ledger
 from lkmrs_dask.synthetic.population import Stars, offset_position
 
-__all__ = ["World", "make_world", "scattered"]
+__all__ = ["POSITION_ERROR", "World", "input_positions", "make_world", "scattered"]
+
+POSITION_ERROR = 0.12
+"""Error of a coordinate in KIC and EPIC, arcsec."""
 
 _INPUT_LIMIT = 17.0  # G of the faintest field source in KIC and EPIC
 _TIC_LIMIT = 18.5
@@ -45,6 +49,8 @@ class World:
         The stars, then everything else.
     kic_epic, tic : ndarray of int64
         Identifiers, one entry per source; 0 where it is not listed.
+    displaced : ndarray of float64
+        How far KIC or EPIC have it from where it is, arcsec; 0 where that is an ordinary error.
     """
 
     draws: Draws
@@ -53,6 +59,7 @@ class World:
     sources: Sources
     kic_epic: NDArray[np.int64]
     tic: NDArray[np.int64]
+    displaced: NDArray[np.float64]
 
     def of_stars(self, flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Flags of stars as flags of sources, false for all others."""
@@ -78,7 +85,22 @@ def make_world(ledger: Ledger) -> World:
     tic[:n_stars] = tic_ids(ledger)
     listed = (sources.star < 0) & (companion | (sources.g < _TIC_LIMIT))
     tic[listed] = tic_numbers(sources.number[listed], True)
-    return World(draws, ledger.stars, members, sources, kic_epic, tic)
+    beside = members.crowded.copy()
+    beside[sources.near[companion]] = True
+    displaced = np.zeros(len(sources))
+    displaced[:n_stars] = displacement(ledger, ~beside & (kic_epic[:n_stars] > 0), reach_arcsec(ledger))
+    return World(draws, ledger.stars, members, sources, kic_epic, tic, displaced)
+
+
+def input_positions(
+    world: World, which: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions (deg) of some sources in KIC and EPIC: near the truth but for the displaced ones."""
+    sources = world.sources.take(which)
+    ra, dec = scattered(world.draws, sources.number, (sources.ra, sources.dec), POSITION_ERROR, "inputs")
+    far = np.flatnonzero(world.displaced[which])
+    ra[far], dec[far] = displace(world.draws, world.stars, which[far], world.displaced[which[far]])
+    return ra, dec
 
 
 def scattered(

@@ -96,8 +96,9 @@ def counterparts(world: World) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        One row per star: ``uid``, ``kic_epic``, ``tic``, ``gaia_source_id``, ``apogee_id``,
-        ``galah_sobject_id``, ``simbad_main_id``, ``vsx_name``, ``gaia_variable``.
+        One row per star: ``uid``, ``kic_epic``, ``kic_epic_displaced`` (2 to 3.6 arcsec away there), ``tic``,
+        ``gaia_source_id``, ``apogee_id``, ``galah_sobject_id``, ``simbad_main_id``, ``vsx_name``,
+        ``gaia_variable``.
     """
     stars, members = world.stars, world.members
     n_stars = len(stars)
@@ -107,6 +108,7 @@ def counterparts(world: World) -> pa.Table:
         {
             "uid": pa.array(stars.uid_of(every), pa.string()),
             "kic_epic": _known(world.kic_epic[:n_stars]),
+            "kic_epic_displaced": world.displaced[:n_stars] > 0,
             "tic": _known(world.tic[:n_stars]),
             "gaia_source_id": _known(own.gaia_source_id),
             "apogee_id": _named(np.array(apogee_ids(own).to_pylist()), members.apogee),

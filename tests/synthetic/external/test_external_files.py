@@ -60,12 +60,11 @@ def sky(frame: pd.DataFrame, ra: str = "ra", dec: str = "dec") -> SkyCoord:
 
 
 def nearest(written: Written, there: SkyCoord) -> tuple[np.ndarray, np.ndarray]:
-    """Row nearest to each star as LAMOST sees it, 0.2 arcsec off, and whether it is within 3.7 arcsec."""
-    stars, rng = written.ledger.stars, np.random.default_rng(1)
-    angle, away = rng.uniform(0, 360, len(stars)), 0.2 * np.sqrt(rng.random(len(stars)))
-    true = SkyCoord(stars.ra * u.deg, stars.dec * u.deg)
-    seen = true.directional_offset_by(angle * u.deg, away * u.arcsec)
-    rows, separation, _ = seen.match_to_catalog_sky(there)
+    """Row nearest to each star as a plan has it, and whether it is within 3.7 arcsec."""
+    ra, dec = np.empty((2, len(written.ledger.stars)))
+    for targets in written.ledger.targets:  # the last plan stands for all: see the test of KIC at full size
+        ra[targets.star], dec[targets.star] = targets.ra, targets.dec
+    rows, separation, _ = SkyCoord(ra * u.deg, dec * u.deg).match_to_catalog_sky(there)
     return rows, separation < RADIUS
 
 

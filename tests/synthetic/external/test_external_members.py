@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 
 from lkmrs_dask.synthetic.external.addressed import chosen
-from lkmrs_dask.synthetic.external.close import GUARD_ARCSEC, close_pairs, near_any
+from lkmrs_dask.synthetic.external.close import GUARD_ARCSEC, close_pairs, near_another, near_any
 from lkmrs_dask.synthetic.external.identifiers import FIRST_EPIC, kic_epic_ids, tic_ids
 from lkmrs_dask.synthetic.external.quotas import QUOTAS, quota
-from lkmrs_dask.synthetic.external.world import World, make_world
+from lkmrs_dask.synthetic.external.world import World, input_positions, make_world
 from lkmrs_dask.synthetic.ledger import Ledger, make_ledger
 
 
@@ -77,6 +78,45 @@ def test_fields_hold_more_than_the_stars(full: tuple[Ledger, World]) -> None:
     assert (world.kic_epic[sources.near[two]] > 0).all()
 
 
+def sky(ra: np.ndarray, dec: np.ndarray) -> SkyCoord:
+    return SkyCoord(ra, dec, unit="deg")
+
+
+def test_nearest_within_the_papers_radius_is_the_star(full: tuple[Ledger, World]) -> None:
+    """KIC and EPIC against every position on every plan: the counterpart, if there is one, and no other."""
+    ledger, world = full
+    listed = np.flatnonzero(world.kic_epic)
+    there = sky(*input_positions(world, listed))
+    own = world.kic_epic[: len(ledger.stars)]
+    far = np.zeros(len(own), bool)
+    for targets in ledger.targets:
+        row, separation, _ = sky(targets.ra, targets.dec).match_to_catalog_sky(there)
+        away = separation.arcsec
+        found = np.where(away < 3.7, world.kic_epic[listed[row]], 0)
+        assert np.array_equal(found, own[targets.star])
+        far[targets.star[(away > 2) & (away < 3.7)]] = True
+    known = ledger.has_parameters & (own > 0)
+    assert known.sum() == 18_892
+    # One in a hundred is 2 to 3.6 arcsec away, wherever LAMOST has the star: a radius of 3 loses some.
+    assert np.array_equal(far, world.displaced[: len(own)] > 0)
+    assert 0.007 < far[known].mean() < 0.013
+    assert not world.displaced[len(own) :].any()
+
+
+def test_companions_are_never_nearer_than_the_star(full: tuple[Ledger, World]) -> None:
+    ledger, world = full
+    sources, stars = world.sources, ledger.stars
+    companion = np.flatnonzero(sources.near >= 0)
+    assert 0.02 < len(companion) / len(stars) < 0.04
+    there = sky(sources.ra[companion], sources.dec[companion])
+    for targets in ledger.targets:
+        place = sky(targets.ra, targets.dec)
+        _, away, _ = place.match_to_catalog_sky(there)
+        own = place.separation(sky(stars.ra[targets.star], stars.dec[targets.star]))
+        # 0.6 arcsec: the largest errors of two positions in KIC, in opposite directions.
+        assert (away - own).arcsec.min() > 0.6
+
+
 def test_quotas_of_a_fraction() -> None:
     assert quota("kic_epic", 1.0) == 18_892
     assert quota("simbad_bound", 0.02) == 0
@@ -111,6 +151,14 @@ def test_close_pairs_equal_brute_force(dec: float) -> None:
     found = near_any(ra[other], place[other], ra[star], place[star])
     assert found[near[other, star].any(axis=1)].all()
     assert found.mean() < 0.9
+    # Positions of the first stars' own; a pair of these two is one with another star.
+    own = np.arange(20)
+    among = near_another(ra[star], place[star], own, ra[star], place[star])
+    assert np.array_equal(among, near[star, star].any(axis=1))
+    assert np.array_equal(
+        near_another(ra[other], place[other], np.full(n - 20, 20), ra[star], place[star]),
+        near[other, star].any(axis=1),
+    )
 
 
 def test_nothing_is_close_to_nothing() -> None:
