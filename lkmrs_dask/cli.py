@@ -172,14 +172,24 @@ def run(
     "--plans", multiple=True, metavar="PATTERN", help="Keep these plans only, as in '*K[0-9][0-9]'."
 )
 @click.option("--no-flux", is_flag=True, help="Leave out flux, ivar, wavelength and mask of FITS spectra.")
+@click.option("--drop", is_flag=True, help="Take these files out again.")
 @_place_options
 def ingest(
-    files: tuple[Path, ...], out: Path, catalog: str, plans: tuple[str, ...], no_flux: bool, **where: Any
+    files: tuple[Path, ...],
+    out: Path,
+    catalog: str,
+    plans: tuple[str, ...],
+    no_flux: bool,
+    drop: bool,
+    **where: Any,
 ) -> None:
     """Add raw files (tables, FITS spectra, folders of them) to a survey; only what they touch is redone."""
-    from lkmrs_dask.pipeline.add import add_files
+    from lkmrs_dask.pipeline.add import add_files, drop_files
     from lkmrs_dask.pipeline.cluster import Place
 
+    if drop:
+        _finish(drop_files(files, out, place=Place(**where)), out)
+        return
     summary = add_files(files, out, catalog=catalog, plans=plans, flux=not no_flux, place=Place(**where))
     _finish(summary, out)
 

@@ -241,7 +241,7 @@ def assign_runs(
     first = np.array([part.first for part in parts], np.int64)
     last = np.array([part.last for part in parts], np.int64)
     for run, star in zip(runs, stars, strict=True):
-        write_array(star_file(run), star.astype(np.int64))
+        write_array(star_file(run), star.astype(np.int64), lasting=False)
         at = np.searchsorted(first, star, side="right") - 1
         inside = (at >= 0) & (star < last[np.maximum(at, 0)]) if len(parts) else np.zeros(len(star), bool)
         for number in np.unique(at[inside]).tolist():

@@ -24,11 +24,12 @@ import numpy as np
 from lkmrs_dask.errors import CatalogError
 
 __all__ = [
-    "Receipt", "WrittenFile", "code_fingerprint", "fingerprint", "sync_folder", "whole_file",
+    "Receipt", "WrittenFile", "code_fingerprint", "fingerprint", "sync", "whole_file",
     "write_array", "write_text",
 ]  # fmt: skip
 
 _BLOCK = 1 << 20
+_CHECK = "sha256"  # of all else that a receipt says
 _WITHOUT = frozenset(
     {"cli.py", "progress.py", "report.py", "plan.py", "synth.py", "demo.py", "benchmarks.py", "style.py"}
 )
@@ -162,7 +163,8 @@ class Receipt:
         """Write it: to a temporary file, synced, then renamed."""
         path = self.path(folder)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(asdict(self), separators=(",", ":")))
+        values = asdict(self)
+        write_text(path, json.dumps({**values, _CHECK: fingerprint(values)}, separators=(",", ":")))
 
     @classmethod
     def read(cls, folder: Path, stage: str, unit: str) -> Receipt | None:
@@ -176,6 +178,8 @@ class Receipt:
         path = receipt_path(folder, stage, unit)
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(values, dict) or values.pop(_CHECK) != fingerprint(values):
+                raise ValueError("it is not as it was written")
             values["files"] = tuple(WrittenFile(**one) for one in values["files"])
             receipt = cls(**values)
             receipt._check_types()
@@ -241,39 +245,46 @@ def receipt_path(folder: Path, stage: str, unit: str) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all: to a temporary file, synced, then renamed."""
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
+    """Write a text file whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
-def write_array(path: Path, values: np.ndarray) -> None:
-    """Write an array as ``.npy``, whole or not at all."""
+def write_array(path: Path, values: np.ndarray, lasting: bool = True) -> None:
+    """Write an array as ``.npy``, whole or not at all; `lasting`: see `whole_file`."""
     # `numpy.save` to a file does not say that a disk is full, only that it wrote less than it would.
     buffer = io.BytesIO()
     np.save(buffer, values)
-    with whole_file(path) as temporary:
+    with whole_file(path, lasting) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, lasting: bool = True) -> Iterator[Path]:
     """Give a path beside `path` to write to; it takes the place of `path` when the ``with`` block ends well.
 
     A cluster may do a piece twice, even at once: each has its own name, and what the last renames is whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    lasting : bool
+        Whether it is to be whole after a loss of power too: it is on disk before it has its name.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         yield temporary
+        if lasting:
+            sync(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder last over a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Have a file's content, or the names in a folder, on disk, so that they outlast a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import uuid4
 
-__all__ = ["Progress", "cores", "run_tasks", "threads"]
+__all__ = ["Progress", "cores", "give_up", "run_tasks", "threads"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -38,6 +38,15 @@ def threads(executor: Executor | None = None) -> Iterator[Executor]:
 
 def _call(attempt: str, function: Callable[[Task], Result], task: Task) -> Result:
     return function(task)
+
+
+def give_up(futures: Iterable[Future[Any]]) -> None:
+    """Cancel futures; what still runs is waited for, as it may write where the caller is about to clean up.
+
+    A future that could be cancelled is not waited for: nobody may ever say that it has ended
+    (https://github.com/python/cpython/issues/92001, which Dask's executor runs into now and then).
+    """
+    wait([future for future in futures if not future.cancel()])
 
 
 def run_tasks(
@@ -72,8 +81,6 @@ def run_tasks(
                 if progress is not None:
                     progress(done, len(items))
         except BaseException:
-            for future in futures:
-                future.cancel()
-            wait(futures)  # what still runs may write where the caller is about to clean up
+            give_up(futures)
             raise
         return [future.result() for future in futures]

@@ -256,7 +256,7 @@ def _file(stem: Path, ending: str) -> Path:
 def _write_table(table: pa.Table, path: Path) -> None:
     # One batch a run: rows are then taken from contiguous columns.
     with (
-        whole_file(path) as temporary,
+        whole_file(path, lasting=False) as temporary,
         pa.OSFile(str(temporary), "wb") as stream,
         pa.ipc.new_file(stream, table.schema) as writer,
     ):

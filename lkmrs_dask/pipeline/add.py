@@ -1,4 +1,4 @@
-"""``lkmrs ingest`` and repairs: a survey with more raw files, or made whole again."""
+"""``lkmrs ingest`` and repairs: a survey with more raw files, or fewer, or made whole again."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from lkmrs_dask.errors import LkmrsError, UsageError
-from lkmrs_dask.pipeline.check import Checked, forget
+from lkmrs_dask.pipeline.check import Checked, forget, verify_survey
 from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.job import InputSpec, Job, Settings
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.readings import (
     Reading,
+    as_at_hand,
     known_readings,
     listed_readings,
     reading_of,
@@ -24,7 +25,7 @@ from lkmrs_dask.pipeline.record import readings_there, recorded_job
 from lkmrs_dask.pipeline.run import run_readings
 from lkmrs_dask.pipeline.survey import Survey
 
-__all__ = ["add_files", "repair"]
+__all__ = ["add_files", "drop_files", "repair"]
 
 _SPECTRUM = "med-*.fits*"
 _TABLES = ("*.csv", "*.csv.gz", "*.fits", "*.fits.gz", "*.parquet")
@@ -95,6 +96,59 @@ def add_files(
         return run_readings(job.with_inputs(specs), [*kept, *new], draft, place, report)
 
 
+def drop_files(
+    files: Sequence[Path], out: str | Path, *, place: Place | None = None, report: Reporter | None = None
+) -> dict[str, Any]:
+    """Take raw files out of a survey that `add_files` added.
+
+    The result is that of a run without them.  Partitions that had rows of them are made from raw files again.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Files, or folders of them; they need not be there any more.
+    out : str or Path
+        The survey.
+    place, report
+        See `run_job`.
+
+    Returns
+    -------
+    dict
+        The summary.
+
+    Raises
+    ------
+    UsageError
+        When the survey has no such file, or its job itself names it.
+    LkmrsError
+        When raw files that are needed are gone.
+    """
+    survey = Survey(Path(out).absolute())
+    survey.check()
+    wanted = [path.parent.resolve() / path.name for path in files]
+    with survey.locked():
+        draft = Draft(survey)
+        draft.begin()
+        job = recorded_job(survey)
+        known = known_readings(survey.receipts)
+        _check_complete(survey, known)
+        assert job is not None, "a survey with catalogues and no record was refused"
+        gone: set[Path] = set()
+        for path in wanted:
+            found = {file for one in known for file in one.files if path == file or path in file.parents}
+            if not found:
+                raise UsageError(f"{survey.root} has no file {path}")
+            gone |= found
+        smaller = job.without_ingested(gone)
+        stay = gone & {file for one in readings_there(smaller).values() for file in one.files}
+        if stay:
+            raise UsageError(
+                f"{min(stay)} is a file of the job {job.name}, not of an ingest: change the job, and run it"
+            )
+        return run_readings(smaller, _without(known, gone, job), draft, place, report)
+
+
 def repair(
     out: str | Path,
     checked: Sequence[Checked],
@@ -123,13 +177,14 @@ def repair(
     survey = Survey(Path(out).absolute())
     with survey.locked():
         draft = Draft(survey)
-        draft.begin()
+        if draft.begin():
+            checked = list(verify_survey(survey))  # it is another survey now
         job = recorded_job(survey)
         if job is None:
             raise LkmrsError(f"{survey.root} has no receipts/job.json: run its job again")
         report.say(f"{forget(checked):,} damaged pieces are made anew")
         there = readings_there(job)
-        known = [there.get(one.name, one) for one in known_readings(survey.receipts, damaged=[])]
+        known = as_at_hand(known_readings(survey.receipts, damaged=[]), there)
         files = {file for one in known for file in one.files}
         # A reading whose receipt is damaged is known by its raw files alone.
         lost = [one for one in there.values() if not files & set(one.files)]
@@ -138,7 +193,7 @@ def repair(
 
 def _check_complete(survey: Survey, known: Sequence[Reading]) -> None:
     """Raise unless there are receipts of all readings that the survey is made of."""
-    listed = listed_readings(survey) if known or survey.catalogs() else {}
+    listed = listed_readings(survey) if survey.catalogs() else {}
     if listed is None or not set(listed) <= {one.name for one in known}:
         raise LkmrsError(
             f"{survey.root}: receipts of readings are missing; `lkmrs verify {survey.root} --repair` makes "
@@ -146,20 +201,20 @@ def _check_complete(survey: Survey, known: Sequence[Reading]) -> None:
         )
 
 
-def _without(known: Iterable[Reading], changed: set[Path], job: Job) -> list[Reading]:
-    """Readings without files that were changed; those read together with such a file are read again."""
+def _without(known: Iterable[Reading], gone: set[Path], job: Job) -> list[Reading]:
+    """Readings without some files; those read together with such a file are read again."""
     there = readings_there(job)
     result = []
     for one in known:
-        rest = [file for file in one.files if file not in changed]
+        rest = [file for file in one.files if file not in gone]
         if len(rest) == len(one.files):
-            result.append(there.get(one.name, one))
+            result += as_at_hand([one], there)
         elif rest:
             source = next((s.source for s in there.values() if s.source and set(rest) & set(s.files)), None)
             if source is None or not all(file.is_file() for file in rest):
                 raise LkmrsError(
-                    f"{rest[0]} was read together with a file that was changed, and is gone: bring it back, "
-                    "or run the job on other raw files"
+                    f"{rest[0]} was read together with a file that was changed or is to go, and is gone: "
+                    "bring it back, or run the job on other raw files"
                 )
             result.append(reading_of(one.catalog, source, rest))
     return result
@@ -169,7 +224,8 @@ def _inputs_of(path: Path, out: Path, catalog: str, options: dict[str, Any], flu
     """Inputs of one file or folder."""
     if not path.exists():
         raise UsageError(f"{path} is not there")
-    path = path.absolute()
+    # Folders by their real names, so that a file has one name however it was spelled.
+    path = path.resolve() if path.is_dir() else path.parent.resolve() / path.name
     folder = path if path.is_dir() else path.parent
     found = _raw_files(path, out) if path.is_dir() else [path]
     spectra = [p for p in found if p.match(_SPECTRUM)]

@@ -13,6 +13,7 @@ from lkmrs_dask.catalog.receipts import Receipt
 from lkmrs_dask.catalog.running import run_tasks
 from lkmrs_dask.catalog.verify import verify_catalog
 from lkmrs_dask.errors import CatalogError, LkmrsError
+from lkmrs_dask.pipeline.draft import interrupted_commit
 from lkmrs_dask.pipeline.readings import READ, listed_readings
 from lkmrs_dask.pipeline.rest import REST
 from lkmrs_dask.pipeline.science import OVERVIEW
@@ -28,7 +29,7 @@ class Checked(NamedTuple):
     Parameters
     ----------
     name : str
-        Catalogue, ``others`` or ``receipts``.
+        Catalogue, ``others`` or ``receipts``; ``survey`` where nothing can be told yet.
     problems : list of str
         A line each; none for what is sound.
     remove : list of Path
@@ -61,6 +62,12 @@ def verify_survey(survey: Survey, executor: Executor | None = None) -> Iterator[
     executor : concurrent.futures.Executor, optional
         Where to compute; one thread a core if not given.
     """
+    if interrupted_commit(survey):
+        problem = (
+            "a run was killed while it replaced catalogues: run or ingest again, which finishes that first"
+        )
+        yield Checked("survey", [problem], [])
+        return
     stated = _stated(survey)
     for name in CATALOGS:
         if (survey.receipts / name).is_dir() or name in survey.catalogs() or name in stated:

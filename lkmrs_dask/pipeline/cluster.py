@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import re
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -39,6 +40,7 @@ _NO_WORKERS = 60.0  # seconds that a run waits for new workers when it has lost 
 _ROOM = 0.2  # least share of a worker's memory that must be left for its pieces
 _LOOK = 1.0  # seconds between looks whether the scheduler is still there
 WINDOW = 64  # least number of pieces handed out at once: enough to keep workers busy between messages
+_ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx|ucxx)://)?(\[[^\]\s]+\]|[^\s:/\[\]]+):\d+/?")
 _SHOWN = 3  # workers named in a message
 _LOCAL = {
     # What fills a worker is the piece that it is on, not results, which are receipts: there is nothing to
@@ -49,6 +51,10 @@ _LOCAL = {
     # A piece that took two workers with it is tried alone at the end; Dask's three more times only cost time.
     "distributed.scheduler.allowed-failures": 1,
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
+    # Dask lets C's allocator give back every 64 kB at once, so that each array of a piece costs page faults
+    # anew: half of the time of writing a partition.  Memory is given back between pieces (`release_memory`).
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 128 << 20,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 32 << 20,
 }
 
 
@@ -77,6 +83,10 @@ class Place:
         given = [name for name in ("threads", "workers", "scheduler") if getattr(self, name) is not None]
         if len(given) > 1:
             raise UsageError(f"choose one of {', '.join('--' + name for name in given)}")
+        if self.scheduler is not None and not _ADDRESS.fullmatch(self.scheduler):
+            raise UsageError(
+                f"--scheduler must be as tcp://HOST:PORT or tls://HOST:PORT, got {self.scheduler!r}"
+            )
         for name in ("threads", "workers"):
             number = getattr(self, name)
             if number is not None and number < 1:
@@ -217,14 +227,6 @@ class Crew:
                 "and max_mb in the job's settings"
             )
         return str(fault) if isinstance(fault, LkmrsError) else f"{type(fault).__name__}: {fault}"
-
-    def abandon(self, futures: Iterable[Future[Any]]) -> None:
-        """Give up on futures; what still runs is waited for, as it may write where others clean up."""
-        futures = list(futures)
-        for future in futures:
-            future.cancel()
-        if self._client is None:
-            wait(futures)
 
 
 @contextmanager

@@ -4,6 +4,9 @@ A run never changes what is there: it writes beside it, and pieces that stay as 
 copied.  When all is done a journal lists what is to be renamed, and from then on the change will be carried
 through: a run that is killed amid the renames is finished by the next.  So a survey is always the old one or
 the new one.
+
+Each run works in a folder with a name of its own, which takes over what an interrupted one has done: workers
+of a cluster may still be at a piece of a run whose client was killed, and must not reach this one's files.
 """
 
 from __future__ import annotations
@@ -12,16 +15,20 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
-from lkmrs_dask.catalog.receipts import Receipt, sync_folder, write_text
+from lkmrs_dask.catalog.receipts import Receipt, sync, write_text
 from lkmrs_dask.errors import CatalogError, LkmrsError
 from lkmrs_dask.pipeline.survey import Survey
 
-__all__ = ["Draft", "Found"]
+__all__ = ["Draft", "Found", "interrupted_commit", "latest_draft"]
 
-_JOURNAL, _OLD, _NEXT = "commit.json", "old", "next"
+_SCRATCH, _BOOT = "runs", Path("/proc/sys/kernel/random/boot_id")
+
+_JOURNAL, _OLD, _NEXT = "commit.json", "old", "next-"
 
 
 class Found(NamedTuple):
@@ -49,16 +56,41 @@ class Draft:
 
     def __init__(self, survey: Survey) -> None:
         self.survey = survey
-        self.next = Survey(survey.work / _NEXT)
+        self.next = Survey(survey.work / f"{_NEXT}{uuid4().hex}")
         self._replace: dict[str, None] = {}
         self._remove: dict[str, None] = {}
         self.stale: set[str] = set()
 
-    def begin(self) -> None:
-        """Finish what a killed run had resolved to do, and make room.  What it had written is kept."""
-        if (self.survey.work / _JOURNAL).is_file():
+    def begin(self) -> bool:
+        """Finish what a killed run had resolved to do, and take over what it had written.
+
+        Returns
+        -------
+        bool
+            Whether the survey was changed by that.
+        """
+        pending = interrupted_commit(self.survey)
+        if pending:
             self._carry_through()
+        left = latest_draft(self.survey)
+        if left is not None:
+            os.replace(left.root, self.next.root)
+        for other in self.survey.work.glob(f"{_NEXT}*"):
+            if other != self.next.root:
+                shutil.rmtree(other, ignore_errors=True)
         self.next.receipts.mkdir(parents=True, exist_ok=True)
+        return pending
+
+    @cached_property
+    def scratch(self) -> Path:
+        """Folder of files that are not synced to disk; none is older than the machine's last start."""
+        folder = self.survey.work / _SCRATCH
+        note, now = folder / "since", _last_start()
+        if not note.is_file() or note.read_text(encoding="utf-8") != now:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            write_text(note, now)
+        return folder
 
     @property
     def changed(self) -> bool:
@@ -142,9 +174,16 @@ class Draft:
     def commit(self, success: bool) -> None:
         """Make the draft the survey."""
         shutil.rmtree(self.survey.work / _OLD, ignore_errors=True)
-        journal = {"replace": list(self._replace), "remove": list(self._remove), "success": success}
+        for name in self._replace:
+            _sync_all(self.next.root / name)
+        journal = {
+            "next": self.next.root.name,
+            "replace": list(self._replace),
+            "remove": list(self._remove),
+            "success": success,
+        }
         write_text(self.survey.work / _JOURNAL, json.dumps(journal))
-        sync_folder(self.survey.work)
+        sync(self.survey.work)
         self._carry_through()
 
     def _carry_through(self) -> None:
@@ -152,20 +191,22 @@ class Draft:
         try:
             journal = json.loads(path.read_text(encoding="utf-8"))
             replace, remove = _names(journal["replace"]), _names(journal["remove"])
+            (made,) = _names([journal["next"]])
             success = bool(journal["success"])
         except (ValueError, KeyError, TypeError) as fault:
             raise LkmrsError(f"{path} cannot be read ({fault}); remove it, and run the job again") from fault
         self.survey.success.unlink(missing_ok=True)
         # Each step can be repeated: what was renamed before a kill is not there to be renamed again.
         for name in replace:
-            new = self.next.root / name
+            new = self.survey.work / made / name
             if new.exists():
                 self._put_away(name)
                 (self.survey.root / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(new, self.survey.root / name)
         for name in remove:
             self._put_away(name)
-        sync_folder(self.survey.root)
+        for folder in {self.survey.root, *((self.survey.root / name).parent for name in replace)}:
+            sync(folder)
         if success:
             write_text(self.survey.success, "")
         path.unlink()
@@ -176,6 +217,30 @@ class Draft:
         if target.exists():
             gone.parent.mkdir(parents=True, exist_ok=True)
             os.replace(target, gone)
+
+
+def _last_start() -> str:
+    """Name the start of this machine; where the system has no name for it, that of this process."""
+    return _BOOT.read_text(encoding="utf-8") if _BOOT.is_file() else uuid4().hex
+
+
+def interrupted_commit(survey: Survey) -> bool:
+    """Whether a run was killed while it made its draft the survey; the next run finishes that first."""
+    return (survey.work / _JOURNAL).is_file()
+
+
+def latest_draft(survey: Survey) -> Survey | None:
+    """Draft of the run that is at work or was interrupted, None where there is none."""
+    drafts = [Survey(path) for path in survey.work.glob(f"{_NEXT}*")]
+    # A worker that was left behind may have made a folder anew for the piece that it was on.
+    return max(drafts, key=lambda draft: sum(1 for _ in draft.receipts.glob("*/*.json")), default=None)
+
+
+def _sync_all(path: Path) -> None:
+    """Have a file, or a folder with all that is in it, on disk."""
+    for inner in path.rglob("*") if path.is_dir() else ():
+        sync(inner)
+    sync(path)
 
 
 def _names(values: object) -> list[str]:

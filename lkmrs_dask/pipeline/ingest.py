@@ -176,6 +176,8 @@ def _no_row(draft: Draft, readings: Sequence[Reading], result: Ingested) -> None
     reasons = draft.next.set_aside
     write_set_aside(draft, result.reads)
     if not draft.survey.catalogs():
+        for name in (f"receipts/{READ}", FILES):
+            draft.remove(name)  # nothing was made of these files
         draft.commit(success=False)
         reasons = draft.survey.set_aside
     raise LkmrsError(f"no row of {files} files could be used, see {reasons}{first}")

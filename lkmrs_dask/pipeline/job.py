@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,8 @@ class InputSpec:
 
     def folder(self, raw: Path) -> Path:
         """Folder of the files; absolute, for workers may have another current folder."""
-        return (raw if self.raw is None else Path(self.raw)).absolute()
+        # Resolved, so that a file has one name however its folder was spelled.
+        return (raw if self.raw is None else Path(self.raw)).resolve()
 
     def source(self, raw: Path, settings: Settings) -> Source:
         """Make the reader of this input; `raw` is the job's folder."""
@@ -153,6 +154,18 @@ class Job:
     def with_inputs(self, specs: Iterable[InputSpec]) -> Job:
         """Make a job with more inputs; those that it has are not added again."""
         return replace(self, inputs=(*self.inputs, *(spec for spec in specs if spec not in self.inputs)))
+
+    def without_ingested(self, files: Collection[Path]) -> Job:
+        """Make a job without some of the files that were added to its survey."""
+        inputs = []
+        for spec in self.inputs:
+            if spec.ingested:
+                folder, names = spec.folder(self.raw), zip(spec.files, spec.literal_files(), strict=True)
+                left = tuple(pattern for pattern, name in names if folder / name not in files)
+                spec = replace(spec, files=left)
+            if spec.files:
+                inputs.append(spec)
+        return replace(self, inputs=tuple(inputs))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Job:
@@ -317,7 +330,7 @@ def _input(entry: Mapping[str, Any], number: int, path: Path) -> InputSpec:
         expected, fits = _TYPES[name]
         if not fits(value):
             raise UsageError(f"job file {path}: {where}: {name} must be {expected}, got {value!r}")
-    folder = str(Path(expand(entry["raw"], str(path))).expanduser()) if "raw" in entry else None
+    folder = str(Path(expand(entry["raw"], str(path))).expanduser().absolute()) if "raw" in entry else None
     return InputSpec(catalog, kind, tuple(patterns), options, other["optional"], folder)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -37,9 +40,17 @@ def peak_memory_mb() -> float:
 
 
 def release_memory() -> None:
-    """Give back what Arrow's allocator keeps for later.
+    """Give back what allocators keep for later, Arrow's and (with glibc) C's.
 
     Pieces are of all sizes, so what one leaves seldom fits the next: without this a process that does many
     of them holds some 250 MB more than its largest one needs.
     """
     pa.default_memory_pool().release_unused()
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

@@ -38,7 +38,6 @@ from lkmrs_dask.pipeline.readings import (
     Read,
     listed_readings,
     read_raw,
-    run_folder,
     split_by_run,
 )
 from lkmrs_dask.pipeline.stages import Done, Failure, Unit, carry_out
@@ -85,7 +84,7 @@ class CatalogWork:
     @property
     def runs(self) -> Path:
         """Folder of runs."""
-        return run_folder(self.draft)
+        return self.draft.scratch
 
 
 @dataclass(frozen=True)

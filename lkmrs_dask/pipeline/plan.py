@@ -41,6 +41,7 @@ MESSAGES_PER_TASK = 9
 counts the first seven."""
 
 _MOST_ROWS = 1e12
+_MOST_PARTS = 200_000
 _SAMPLE = 200  # tasks of a stage that are pickled to see their size
 _DOWNSTREAM = {"spectra": ("overview", "targets"), "measurements": ("overview", "stars")}
 
@@ -140,13 +141,19 @@ def plan_run(job: Job, out: str | Path, place: Place | None = None, rows: float 
     Raises
     ------
     UsageError
-        When `rows` is given and there is no survey to scale, or it is no positive number.
+        When `rows` is given and there is no survey to scale, or it is no positive number or too large.
     """
     start = time.perf_counter()
     survey = Survey(Path(out))
+    survey.check_place()
     if rows is not None:
         if not 1 <= rows <= _MOST_ROWS:
             raise UsageError(f"--rows must be from 1 to {_MOST_ROWS:g}, not {rows}")
+        if rows / job.settings.max_rows > _MOST_PARTS:
+            raise UsageError(
+                f"--rows {rows:g} in partitions of {job.settings.max_rows:,} rows are more than "
+                f"{_MOST_PARTS:,.0f} partitions: raise max_rows in the job's settings"
+            )
         title, stages, notes = _scaled(survey, rows, job)
     else:
         title, stages, notes = _as_it_stands(survey, job)
@@ -192,8 +199,8 @@ def _scaled(survey: Survey, rows: float, job: Job) -> tuple[str, list[StagePlan]
         )
     factor = rows / n_spectra
     n_readings = math.ceil(len(reads) * factor)
-    source_units = (Unit(name, one.fingerprint, (name, one.extra["files"])) for name, one in reads.items())
-    stages = [_stage(READ, n_readings, source_units)]
+    readings = readings_of([(spec.catalog, source) for spec, source in job.sources()])
+    stages = [_stage(READ, n_readings, (Unit(one.name, one.fingerprint, one) for one in readings))]
     n_runs = math.ceil(sum(one.rows for one in reads.values()) * factor / RUN_ROWS)
     share = _share_of_plans(survey)
     for catalog, downstream in _DOWNSTREAM.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from pathlib import Path
@@ -38,18 +38,21 @@ __all__ = [
     "Read",
     "ReadRaw",
     "Reading",
+    "as_at_hand",
     "known_readings",
     "listed_readings",
     "read_raw",
     "reading_of",
     "readings_of",
-    "run_folder",
     "split_by_run",
+    "tell_apart",
     "write_list",
 ]  # fmt: skip
 
 READ, FILES, PLACES = "read", "receipts/read_files", "receipts/places"
 LIST = "receipts/readings.json"
+FileState = tuple[str, int, int]
+
 _PLACE = ("root", "patterns", "schema", "block_bytes", "batch_rows")  # do not change what is read
 
 
@@ -69,6 +72,8 @@ class Reading:
         Reads them; None where only the receipt of an earlier run is left.
     files : tuple of Path
         The files.
+    state : tuple
+        Name, size and time of change of each.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Reading:
     catalog: str
     source: Source | None
     files: tuple[Path, ...]
+    state: tuple[FileState, ...] = ()
 
 
 def readings_of(sources: Iterable[tuple[str, Source]]) -> list[Reading]:
@@ -84,6 +90,11 @@ def readings_of(sources: Iterable[tuple[str, Source]]) -> list[Reading]:
     for catalog, source in sources:
         for files in _together(source.files(), source.files_together):
             every.append(reading_of(catalog, source, files))
+    return tell_apart(every)
+
+
+def tell_apart(every: Sequence[Reading]) -> list[Reading]:
+    """Give each reading a name of its own."""
     times = Counter(one.fingerprint for one in every)
     # Twins (files of equal name, size and time in two folders) are told apart by where they lie.
     told = [one if times[one.fingerprint] == 1 else _by_place(one) for one in every]
@@ -114,17 +125,44 @@ def _settings(source: Source) -> list[Any]:
     return [type(source).__name__, values]
 
 
-def _state(file: Path) -> list[Any]:
+def _state(file: Path) -> FileState:
     stat = file.stat()
-    return [file.name, stat.st_size, stat.st_mtime_ns]
+    return file.name, stat.st_size, stat.st_mtime_ns
 
 
 def known_readings(receipts: Path, damaged: list[CatalogError] | None = None) -> list[Reading]:
     """Readings that a survey is made of, from their receipts; see `Receipt.read_all`."""
-    return [
-        Reading(name, one.fingerprint, one.extra["catalog"], None, tuple(map(Path, one.extra["files"])))
-        for name, one in Receipt.read_all(receipts, READ, damaged).items()
-    ]
+    return [_known(name, one) for name, one in Receipt.read_all(receipts, READ, damaged).items()]
+
+
+def _known(name: str, receipt: Receipt) -> Reading:
+    extra = receipt.extra
+    state = tuple((str(file), int(size), int(time)) for file, size, time in extra["state"])
+    return Reading(name, receipt.fingerprint, extra["catalog"], None, tuple(map(Path, extra["files"])), state)
+
+
+def as_at_hand(known: Iterable[Reading], there: Mapping[str, Reading]) -> list[Reading]:
+    """Readings of a survey, with the reader and settings of today where their files are as they were.
+
+    Parameters
+    ----------
+    known : iterable of Reading
+        From receipts.
+    there : mapping
+        Readings of the raw files that are there, by name.
+    """
+    source_of = {file: one.source for one in there.values() for file in one.files}
+    state_of = {f: s for one in there.values() for f, s in zip(one.files, one.state, strict=True)}
+    found = []
+    for one in known:
+        source = source_of.get(one.files[0])
+        if one.name in there:
+            found.append(there[one.name])
+        elif source is not None and [state_of.get(file) for file in one.files] == list(one.state):
+            found.append(reading_of(one.catalog, source, one.files))
+        else:
+            found.append(one)
+    return tell_apart(found)
 
 
 def write_list(draft: Draft, reads: Sequence[Read]) -> None:
@@ -145,8 +183,9 @@ def listed_readings(survey: Survey) -> dict[str, tuple[str, int]] | None:
 
 def reading_of(catalog: str, source: Source, files: Sequence[Path]) -> Reading:
     """Make a reading of some files of a source."""
-    print_of = fingerprint(code_fingerprint(), catalog, _settings(source), [_state(f) for f in files])
-    return Reading(f"{catalog}-{print_of[:16]}", print_of, catalog, source, tuple(files))
+    state = tuple(_state(file) for file in files)
+    print_of = fingerprint(code_fingerprint(), catalog, _settings(source), state)
+    return Reading(f"{catalog}-{print_of[:16]}", print_of, catalog, source, tuple(files), state)
 
 
 @dataclass(frozen=True)
@@ -179,8 +218,9 @@ class ReadRaw:
         extra = {
             "catalog": reading.catalog,
             "files": [str(file) for file in reading.files],
+            "state": [list(state) for state in reading.state],
             "columns": sorted({name for run in found.runs for name in run.columns()}),
-            "runs": [run.stem.name for run in found.runs],
+            "runs": [[run.stem.name, *map(_size, run.files())] for run in found.runs],
             "set_aside": {item["values"]: item["counts"] for item in reasons},
             "failures": [
                 [isinstance(one, DamagedError), one.message, one.file, one.column, one.row]
@@ -200,7 +240,7 @@ def _write(table: pa.Table, path: Path) -> None:
 def read_raw(readings: Sequence[Reading], draft: Draft, crew: Crew, record: StageRecord) -> StageResult:
     """Read raw files; their runs go to the survey's scratch space, what outlives these to the draft."""
     units = [Unit(one.name, one.fingerprint, one, sum(map(_size, one.files))) for one in readings]
-    function = ReadRaw(run_folder(draft), draft.next.root / FILES)
+    function = ReadRaw(draft.scratch, draft.next.root / FILES)
     return carry_out(READ, function, units, crew, record, root=draft.next.root, receipts=draft.next.receipts)
 
 
@@ -208,12 +248,7 @@ def _size(file: Path) -> int:
     try:
         return file.stat().st_size
     except OSError:
-        return 0  # its reader will say what is wrong with it
-
-
-def run_folder(draft: Draft) -> Path:
-    """Where the runs of readings lie while they are at hand."""
-    return draft.survey.work / "runs"
+        return 0  # whoever reads it will say what is wrong with it
 
 
 def _of_system(fault: InputError) -> bool:
@@ -273,9 +308,13 @@ class Read:
         return self.root / FILES / f"{self.receipt.unit}.{kind}.parquet"
 
     def runs(self, folder: Path) -> list[Run] | None:
-        """Its rows, None where they are not at hand any more."""
-        runs = [Run(folder / name) for name in self.receipt.extra["runs"]]
-        return runs if all(path.is_file() for run in runs for path in run.files()) else None
+        """Its rows, None where they are not at hand any more, or not as they were written."""
+        runs = []
+        for name, *sizes in self.receipt.extra["runs"]:
+            runs.append(Run(folder / name))
+            if [_size(file) for file in runs[-1].files()] != sizes:
+                return None
+        return runs
 
 
 def split_by_run(runs: Sequence[Run], star: np.ndarray) -> list[np.ndarray]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from lkmrs_dask.errors import LkmrsError, UsageError
 from lkmrs_dask.pipeline.job import Job
-from lkmrs_dask.pipeline.readings import Reading, known_readings, readings_of
+from lkmrs_dask.pipeline.readings import Reading, as_at_hand, known_readings, readings_of
 from lkmrs_dask.pipeline.survey import Survey
 
 __all__ = ["job_record", "kept_readings", "readings_there", "recorded_job"]
@@ -50,7 +50,7 @@ def readings_there(job: Job) -> dict[str, Reading]:
     return there
 
 
-def kept_readings(survey: Survey, job: Job, readings: Iterable[Reading]) -> tuple[Job, list[Reading]]:
+def kept_readings(survey: Survey, job: Job, readings: Sequence[Reading]) -> tuple[Job, list[Reading]]:
     """Files that were added to a survey since its job was run last, and are no files of the job's.
 
     Parameters
@@ -59,7 +59,7 @@ def kept_readings(survey: Survey, job: Job, readings: Iterable[Reading]) -> tupl
         The survey.
     job : Job
         The job that is run now.
-    readings : iterable of Reading
+    readings : sequence of Reading
         Of this job.
 
     Returns
@@ -75,14 +75,21 @@ def kept_readings(survey: Survey, job: Job, readings: Iterable[Reading]) -> tupl
         return job, []  # the run that is asked for makes the record anew
     added = [spec for spec in before.inputs if spec.ingested] if before is not None else []
     names = {Path(spec.folder(job.raw)) / name for spec in added for name in spec.literal_files()}
-    mine = {file for one in readings for file in one.files}
     kept = [
         one
         for one in known_readings(survey.receipts, damaged=[])
-        if names & set(one.files) and not mine & set(one.files)
+        if names & set(one.files) and not _is_among(one, readings)
     ]
     if not kept:
         return job, []
     job = job.with_inputs(added)
-    there = readings_there(job)
-    return job, [there.get(one.name, one) for one in kept]
+    return job, as_at_hand(kept, readings_there(job))
+
+
+def _is_among(known: Reading, readings: Sequence[Reading]) -> bool:
+    """Whether files of a reading are read by the job now, perhaps moved into its folder since."""
+    mine = {file for one in readings for file in one.files}
+    if mine & set(known.files):
+        return True
+    moved = not any(file.exists() for file in known.files)
+    return moved and set(known.state) <= {state for one in readings for state in one.state}

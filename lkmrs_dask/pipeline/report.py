@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lkmrs_dask.pipeline.draft import latest_draft
 from lkmrs_dask.pipeline.survey import Survey
 
 __all__ = ["state_lines", "summary_lines"]
@@ -48,8 +49,8 @@ def state_lines(survey: Survey) -> Iterator[str]:
         yield f"the last run in {survey.root} has not ended well; run the same command again"
     else:
         return
-    receipts = Survey(survey.work / "next").receipts
-    for stage in sorted(receipts.iterdir()) if receipts.is_dir() else []:
+    draft = latest_draft(survey)
+    for stage in sorted(draft.receipts.glob("*")) if draft is not None else []:
         done = sum(1 for _ in stage.glob("*.json"))
         if done:
             yield f"{stage.name:<14} {done:,} pieces done"

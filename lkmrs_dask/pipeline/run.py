@@ -94,6 +94,7 @@ def run_readings(
     """Make a survey of readings; see `run_job`.  The caller holds its lock."""
     report = report or Reporter()
     survey = draft.survey
+    survey.check_inputs(file for one in readings for file in one.files)
     with open_crew(place or Place()) as crew:
         if crew.dashboard:
             report.say(f"dashboard      {crew.dashboard}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lkmrs_dask.catalog.receipts import Receipt, WrittenFile
+from lkmrs_dask.catalog.running import give_up
 from lkmrs_dask.errors import LkmrsError, may_pass
 from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.memory import peak_memory_mb, release_memory, restart_peak
@@ -176,7 +177,7 @@ class _Loop:
                 if self._settle(unit, future):
                     waiting.append(unit)
         except BaseException:
-            self._crew.abandon(working)
+            give_up(working)
             raise
 
     def _settle(self, unit: Unit, future: Future[Receipt]) -> bool:

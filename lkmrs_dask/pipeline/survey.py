@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = ["CATALOGS", "Survey"]
 
 _A_LOOK = 0.1  # seconds
 CATALOGS = ("spectra", "measurements", "stars", "targets")
+_REPLACED = (*CATALOGS, "products", "receipts", "set_aside", "summary.json", "_SUCCESS")
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,39 @@ class Survey:
             if (self.catalog(name) / "hats.properties").is_file()
         }
 
+    def check_place(self) -> None:
+        """Raise UsageError when a run here would replace what no run has made."""
+        if self.root.exists() and not self.root.is_dir():
+            raise UsageError(f"--out {self.root} is a file; name a folder")
+        if self._is_own():
+            return
+        paths = [self.root / name for name in _REPLACED]
+        foreign = [p.name for p in paths if p.is_file() or (p.is_dir() and any(p.iterdir()))]
+        if foreign:
+            raise UsageError(
+                f"{self.root} holds {', '.join(foreign)}, which no run has made and a run would replace: "
+                "choose another --out"
+            )
+
+    def _is_own(self) -> bool:
+        """Whether a run was at work in the folder before."""
+        if any((self.receipts / name).exists() for name in ("read", "job.json")) or self.work.is_dir():
+            return True
+        try:
+            return {"job", "stages"} <= json.loads(self.summary.read_text(encoding="utf-8")).keys()
+        except (OSError, ValueError, AttributeError):
+            return False
+
+    def check_inputs(self, files: Iterable[Path]) -> None:
+        """Raise UsageError when a raw file lies where a run replaces everything."""
+        root = self.root.resolve()
+        for file in files:
+            if root in file.parents and file.relative_to(root).parts[0] in _REPLACED:
+                raise UsageError(
+                    f"the raw file {file} lies in a folder of the survey {self.root} that runs replace: move "
+                    "it, or choose another --out"
+                )
+
     def check(self) -> None:
         """Raise UsageError when the folder holds no survey."""
         if not self.catalogs():
@@ -92,8 +127,7 @@ class Survey:
             When another run is at work there; a run that was killed leaves nothing that keeps others out.
             When the disk is full, or a file cannot be written for another reason.
         """
-        if self.root.exists() and not self.root.is_dir():
-            raise UsageError(f"--out {self.root} is a file; name a folder")
+        self.check_place()
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as stream:
             self._lock(stream)

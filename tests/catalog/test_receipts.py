@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lkmrs_dask.catalog import receipts as module
-from lkmrs_dask.catalog.receipts import Receipt, WrittenFile, code_fingerprint, fingerprint, write_text
+from lkmrs_dask.catalog.receipts import (
+    Receipt,
+    WrittenFile,
+    code_fingerprint,
+    fingerprint,
+    write_array,
+    write_text,
+)
 from lkmrs_dask.errors import CatalogError
 
 VALUES = st.recursive(
@@ -130,6 +139,40 @@ def test_a_receipt_with_entries_of_another_version_is_damaged_too(tmp_path: Path
     receipt.path(tmp_path).write_text(json.dumps({**values, "colour": "red"}))
     with pytest.raises(CatalogError, match="cannot be read"):
         Receipt.read(tmp_path, "spectra", "3-7")
+
+
+@pytest.mark.parametrize(
+    "change", [('"rows":5', '"rows":6'), ('"order":3', '"order":4'), ('{"order":3,"list":[1,"x"]}', "{}")]
+)
+def test_a_receipt_that_was_changed_is_damaged(
+    tmp_path: Path, receipt: Receipt, change: tuple[str, str]
+) -> None:
+    receipt.write(tmp_path)
+    path = receipt.path(tmp_path)
+    assert change[0] in path.read_text()
+    path.write_text(path.read_text().replace(*change))
+    with pytest.raises(CatalogError, match="not as it was written"):
+        Receipt.read(tmp_path, "spectra", "3-7")
+
+
+def test_a_file_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loss of power must not leave a receipt of a file that is not whole."""
+    steps: list[str] = []
+
+    def noting(step: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: object) -> Any:
+            steps.append(step)
+            return plain(*arguments)
+
+        return call
+
+    monkeypatch.setattr(os, "fsync", noting("sync", os.fsync))
+    monkeypatch.setattr(os, "replace", noting("name", os.replace))
+    write_text(tmp_path / "a.json", "text")
+    write_array(tmp_path / "b.npy", np.arange(3))
+    assert steps == ["sync", "name", "sync", "name"]
+    write_array(tmp_path / "c.npy", np.arange(3), lasting=False)
+    assert steps[4:] == ["name"]
 
 
 def test_files_are_told_from_changed_ones(tmp_path: Path, receipt: Receipt) -> None:

@@ -96,6 +96,39 @@ def test_an_executor_that_remembers_calls_makes_them_again() -> None:
     assert calls == [7, 7, 7]
 
 
+class NeverNotifies(Executor):
+    """Fails the first call, and says of no cancelled one that it has ended, as Dask's does now and then."""
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:  # type: ignore[no-untyped-def]
+        future: Future = Future()
+        if args[-1] == 0:
+            future.set_exception(OSError("the first fails"))
+        return future
+
+
+@pytest.mark.timeout(20)
+def test_a_failure_does_not_wait_for_what_was_cancelled() -> None:
+    with pytest.raises(OSError, match="the first fails"):
+        run_tasks(abs, range(5), NeverNotifies())
+
+
+def test_a_failure_waits_for_what_still_runs() -> None:
+    ended = threading.Event()
+
+    def task(number: int) -> None:
+        if number == 0:
+            raise OSError("the first fails")
+        time.sleep(0.2)
+        ended.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        begun = pool.submit(task, 1)
+        with pytest.raises(OSError, match="the first fails"):
+            run_tasks(task, [1, 0, 1, 1], pool)
+        assert ended.is_set()
+        begun.result()
+
+
 def test_threads_are_one_a_core_unless_given() -> None:
     def name_of_thread(_: int) -> str:
         time.sleep(0.001)

@@ -206,11 +206,10 @@ def wait_for(condition: Callable[[], Any], what: str, process: Process | None = 
 def receipts(out: Path, stage: str = "*") -> dict[str, tuple[int, int]]:
     """Receipts of a run that is not over, with inode and time of change of each."""
     found = {}
-    root = out / ".work" / "next" / "receipts"
-    for path in root.glob(f"{stage}/*.json"):
+    for path in (out / ".work").glob(f"next-*/receipts/{stage}/*.json"):
         if not path.name.startswith("."):
             stat = path.stat()
-            found[path.relative_to(root).as_posix()] = (stat.st_ino, stat.st_mtime_ns)
+            found[f"{path.parent.name}/{path.name}"] = (stat.st_ino, stat.st_mtime_ns)
     return found
 
 

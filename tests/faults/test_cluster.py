@@ -95,9 +95,10 @@ def test_workers_that_do_not_see_the_folder_are_refused(
     ended = lkmrs("run", calm.job, "--out", out, "--scheduler", cluster.address).wait()
     assert ended.code == 1
     assert ended.err.startswith("lkmrs: worker tcp://127.0.0.1:")
+    (draft,) = (out / ".work").glob("next-*")
     assert ended.err.endswith(
-        f"does not see {out}/.work/next/receipts: workers need the same files under the same paths, on a "
-        "shared file system\n"
+        f"does not see {draft}/receipts: workers need the same files under the same paths, on a shared file "
+        "system\n"
     )
 
 

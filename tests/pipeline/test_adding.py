@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +176,106 @@ def test_memory_below_nothing_is_refused() -> None:
 
 
 def test_a_mistake_leaves_no_scratch_space_behind(grown: Survey, job: Path) -> None:
-    assert lkmrs("run", job, "--out", grown.root, "--scheduler", "nonsense").exit_code == 1
+    assert lkmrs("run", job, "--out", grown.root, "--scheduler", "127.0.0.1:1").exit_code == 1
     assert not grown.work.exists()
     assert "interrupted" not in lkmrs("status", grown.root).output
     assert len(rows_of(grown.root)) == 72, "Dask computes here again, not where no scheduler was found"
+
+
+# -- files that are found again, and files that go -----------------------------------------------------------
+
+
+def by_file(root: Path) -> Counter:
+    return Counter(row["source_file"] for row in rows_of(root))
+
+
+def test_an_ingested_file_keeps_its_place_when_settings_change(grown: Survey, job: Path, night: Path) -> None:
+    job.write_text(job.read_text().replace("[settings]", "[settings]\nlow_snr = 20"))
+    done = lkmrs("run", job, "--out", grown.root)
+    assert done.exit_code == 0, done.output
+    rows = rows_of(grown.root)
+    assert len(rows) == 72
+    for row in rows:
+        assert row["low_snr"] == (row["snr"] < 20), row["source_file"]
+
+
+def test_a_file_has_one_name_however_its_path_is_spelled(grown: Survey, night: Path, tmp_path: Path) -> None:
+    lines = night.read_text().splitlines()[1:]
+    (tmp_path / "link").symlink_to(night.parent)
+    for number, spelled in enumerate(
+        (night.parent / ".." / "night" / night.name, tmp_path / "link" / night.name)
+    ):
+        small_raw.write(night, lines[: 12 - 6 * number])  # changed, so it takes the place of what it was
+        done = lkmrs("ingest", spelled, "--out", grown.root)
+        assert done.exit_code == 0, done.output
+        assert by_file(grown.root)[night.name] == 12 - 6 * number
+
+
+@pytest.mark.parametrize("way", ["file", "folder"])
+def test_an_ingested_file_that_moves_into_the_job_counts_once(
+    grown: Survey, job: Path, night: Path, tmp_path: Path, way: str
+) -> None:
+    before = sorted(row["mobsid"] for row in rows_of(grown.root))
+    night.rename(tmp_path / "raw" / night.name)
+    raw = tmp_path / "raw"
+    if way == "folder":
+        raw = raw.rename(tmp_path / "moved")
+    done = lkmrs("run", job, "--out", grown.root, "--raw", raw)
+    assert done.exit_code == 0, done.output
+    assert sorted(row["mobsid"] for row in rows_of(grown.root)) == before
+    assert lkmrs("verify", grown.root).exit_code == 0
+
+
+def test_ingested_files_can_be_taken_out_again(grown: Survey, job: Path, night: Path, tmp_path: Path) -> None:
+    more = small_raw.write(tmp_path / "m.csv", small_raw.rows(n_stars=4, n_nights=1, first_night=58500))
+    note = tmp_path / "note.csv"
+    note.write_text("no table\n")
+    assert lkmrs("ingest", more, "--out", grown.root).exit_code == 0
+    assert lkmrs("ingest", note, "--out", grown.root).exit_code == 1
+    for wrong, text in (
+        (tmp_path / "raw" / "a.csv", "is a file of the job"),
+        (tmp_path / "x", "has no file"),
+    ):
+        refused = lkmrs("ingest", "--drop", wrong, "--out", grown.root)
+        assert refused.exit_code == 2
+        assert text in refused.output
+    note.unlink()
+    dropped = lkmrs("ingest", "--drop", note, night.parent, "--out", grown.root)
+    assert dropped.exit_code == 0, dropped.output
+    assert by_file(grown.root) == {"a.csv": 48, "m.csv": 24}
+    assert lkmrs("verify", grown.root).exit_code == 0
+    again = lkmrs("run", job, "--out", grown.root)
+    assert "nothing to do" in again.output
+    assert by_file(grown.root) == {"a.csv": 48, "m.csv": 24}
+
+
+def test_a_first_ingest_without_a_row_is_no_obstacle(tmp_path: Path, night: Path) -> None:
+    empty = small_raw.write(tmp_path / "empty.csv", [])
+    assert lkmrs("ingest", empty, "--out", tmp_path / "s").exit_code == 1
+    assert lkmrs("ingest", night, "--out", tmp_path / "s").exit_code == 0
+    assert len(rows_of(tmp_path / "s")) == 24
+
+
+def test_a_repair_finishes_an_interrupted_commit_first(grown: Survey, tmp_path: Path, job: Path) -> None:
+    """What was found damaged before that is another file by then."""
+    more = small_raw.write(tmp_path / "m.csv", small_raw.rows(n_stars=4, n_nights=1, first_night=58500))
+    plain, renames = os.replace, Counter[str]()
+
+    def killed(source: object, target: object) -> None:
+        if Path(str(target)).is_relative_to(grown.root) and not Path(str(target)).is_relative_to(grown.work):
+            renames["done"] += 1
+            if renames["done"] == 4:
+                raise KeyboardInterrupt
+        plain(source, target)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        assert lkmrs("ingest", more, "--out", grown.root).exit_code == 1
+    more.unlink()
+    shutil.rmtree(tmp_path / "raw")
+    checked = lkmrs("verify", grown.root)
+    assert checked.exit_code == 1
+    assert "a run was killed while it replaced catalogues" in checked.output
+    mended = lkmrs("verify", grown.root, "--repair")
+    assert mended.exit_code == 0, mended.output
+    assert by_file(grown.root) == {"a.csv": 48, "n.csv": 24, "m.csv": 24}

@@ -155,9 +155,9 @@ def test_a_missing_or_damaged_summary_is_made_anew(survey: Survey, job: Path, da
 
 def test_a_run_goes_on_with_whatever_a_killed_one_left(survey: Survey, job: Path) -> None:
     before = state(survey)
-    for left in ("old/targets", "next/spectra", "next/stars", "next/set_aside", "runs"):
+    for left in ("old/targets", "next-1/spectra", "next-1/stars", "next-2/set_aside", "runs"):
         shutil.copytree(survey.catalog("targets"), survey.work / left)
-    (survey.work / "next" / "spectra" / "hats.properties").write_text("half")
+    (survey.work / "next-1" / "spectra" / "hats.properties").write_text("half")
     (survey.receipts / "spectra").rename(survey.work / "receipts-of-spectra")
     assert lkmrs("run", job, "--out", survey.root).exit_code == 0
     assert not survey.work.exists()

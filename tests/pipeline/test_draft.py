@@ -12,6 +12,7 @@ import pytest
 
 from lkmrs_dask.catalog.receipts import Receipt, WrittenFile
 from lkmrs_dask.errors import LkmrsError
+from lkmrs_dask.pipeline import draft as draft_module
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.survey import Survey
 
@@ -241,3 +242,41 @@ def test_pieces_that_nobody_wants_are_pruned(tmp_path: Path) -> None:
     left = {p.relative_to(draft.next.root).as_posix() for p in draft.next.root.rglob("*") if p.is_file()}
     assert left == {"spectra/dataset/a", "receipts/spectra/a.json", "targets/dataset/t"}
     assert json.loads((draft.next.receipts / "spectra" / "a.json").read_text())["unit"] == "a"
+
+
+def test_each_run_has_a_folder_of_its_own_and_takes_over_what_was_done(tmp_path: Path) -> None:
+    """A worker that was left behind may write where the killed run was, and reaches nothing of the next."""
+    survey = Survey(tmp_path / "s")
+    killed = Draft(survey)
+    killed.begin()
+    for unit in ("a", "b"):
+        piece(killed.next.root, unit)
+    again = Draft(survey)
+    again.begin()
+    assert again.next.root != killed.next.root
+    assert set(again.finished("spectra", {"a": "f", "b": "f", "c": "f"})) == {"a", "b"}
+    piece(killed.next.root, "a", "other rows", "f")
+    (found,) = again.finished("spectra", {"a": "f"}).values()
+    assert found.receipt.rows == len("rows")
+    assert (again.next.root / "spectra/dataset/a").read_text() == "rows"
+    third = Draft(survey)
+    third.begin()
+    assert set(third.finished("spectra", {"a": "f", "b": "f"})) == {"a", "b"}
+    assert [path for path in survey.work.iterdir() if path.name.startswith("next")] == [third.next.root]
+
+
+def test_scratch_files_of_before_the_machine_went_down_are_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey = Survey(tmp_path / "s")
+    monkeypatch.setattr(draft_module, "_BOOT", tmp_path / "boot_id")
+    for boot, kept in (("first", False), ("first", True), ("second", False), ("second", True)):
+        (tmp_path / "boot_id").write_text(boot)
+        draft = Draft(survey)
+        draft.begin()
+        assert (draft.scratch / "rows.arrow").exists() == kept
+        (draft.scratch / "rows.arrow").touch()
+    (tmp_path / "boot_id").unlink()  # a system that does not tell
+    draft = Draft(survey)
+    draft.begin()
+    assert not (draft.scratch / "rows.arrow").exists()
