@@ -26,7 +26,6 @@ from timing import parser, report
 
 JOB = Path(__file__).resolve().parents[1] / "jobs" / "full_release.toml"
 PARAMETERS = ("teff", "logg", "feh", "alpha_m", "rv", "vsini")
-_SLOW = 25.0  # km/s; v sin i is cut at 1 km/s, which pulls up slower rotators
 _MORE = ("n_stars", "n_plates", "n_exposures")
 
 
@@ -83,13 +82,7 @@ def _one_parameter(
     total = sums.groupby("star_id").sum()
     stars = stars.loc[total.index]
     there = true.loc[total.index]
-    keep = (
-        ~there["is_rv_variable"]
-        if name == "rv"
-        else there["vsini"] > _SLOW
-        if name == "vsini"
-        else slice(None)
-    )
+    keep = ~there["is_rv_variable"] if name == "rv" else slice(None)
     of_mean = total["wwv"] / total["w"] ** 2
     pull = ((stars[name] - there[name]) / np.sqrt(of_mean))[keep]
     n = stars[f"n_{name}"][keep]

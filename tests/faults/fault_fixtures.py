@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +29,11 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> runs.Calm:
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[runs.Launch]:
-    """Start commands, each in a process group of its own; all that they started is ended with the test."""
+    """Start commands, each in a process group of its own; all that they started is ended with the test.
+
+    They heed Ctrl-C even where the tests do not, as in the background of a shell script.
+    """
+    heed = signal.signal(signal.SIGINT, signal.default_int_handler)
     started: list[runs.Process] = []
     numbers = itertools.count()
 
@@ -38,6 +43,7 @@ def launch(tmp_path: Path) -> Iterator[runs.Launch]:
         return process
 
     yield start
+    signal.signal(signal.SIGINT, heed)
     for process in started:
         process.kill_group()
     left = runs.in_groups({process.pid for process in started})

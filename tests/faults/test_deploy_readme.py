@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import dask
 import fault_runs as runs
 from fault_runs import Calm, Launch
+
+from lkmrs_dask.pipeline import cluster
 
 pytest_plugins = ["fault_fixtures"]
 
@@ -54,3 +59,18 @@ def test_the_commands_of_the_small_cluster_work(calm: Calm, launch: Launch, tmp_
     assert ended.code == 0, ended
     # The path stands relative to the folder where the run was started, which is not that of the workers.
     calm.check(process.folder / "SURVEY")
+
+
+def test_the_settings_for_a_cluster_are_those_of_local_workers() -> None:
+    found = dask.config.collect_yaml([str(README.parent / "dask.yaml")])
+    stated = {name: value for config in found for name, value in flat(config)}
+    local = {name: value for name, value in cluster._LOCAL.items() if "LOGGING" not in name}
+    assert stated == local
+
+
+def flat(config: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in config.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -383,7 +383,8 @@ def test_the_same_rows_from_every_format(
         given_row = dict(zip(names, row, strict=True))
         # Texts that mean "missing" in any release stand for themselves in no column.
         for name in ("uid", "planid"):
-            if given_row[name] in ("-9999", "-999"):
+            whole, _, decimals = (given_row[name] or "").partition(".")
+            if whole in ("-9999", "-999") and not decimals.strip("0"):
                 given_row[name] = None
         if given_row["snr"] in (-9999.0, -999.0):
             given_row["snr"] = None
