@@ -311,8 +311,14 @@ def _start_workers(place: Place) -> LocalCluster:
 @contextmanager
 def _elsewhere(place: Place) -> Iterator[Client]:
     """Connect to a scheduler that somebody else runs."""
-    from distributed import Client
+    from distributed import Client, Security
 
+    assert place.scheduler is not None
+    if place.scheduler.startswith("tls:") and not Security().get_connection_args("client")["ssl_context"]:
+        raise UsageError(
+            f"--scheduler {place.scheduler} needs certificates: state them in Dask's settings under "
+            "distributed.comm.tls (ca-file, client.cert, client.key)"
+        )
     try:
         # Not as the default of the process: one that finds no scheduler would stay it.
         client = Client(place.scheduler, timeout=f"{_PATIENCE:.0f}s", set_as_default=False)

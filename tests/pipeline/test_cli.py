@@ -125,12 +125,22 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--threads", "0"], ["--workers", "-1"], ["--threads", "2", "--workers", "2"]]
+    "options",
+    [
+        ["--threads", "0"],
+        ["--workers", "-1"],
+        ["--threads", "2", "--workers", "2"],
+        ["--scheduler", ""],
+        ["--scheduler", "somewhere"],
+        ["--scheduler", "http://127.0.0.1:8786"],
+        ["--scheduler", "tls://127.0.0.1:1"],  # no certificates are set
+    ],
 )
 def test_impossible_places_are_refused(tmp_path: Path, options: list[str]) -> None:
     done = lkmrs("run", make_job(tmp_path, small_raw.rows()), "--out", tmp_path / "s", *options)
     assert done.exit_code == 2
-    assert not (tmp_path / "s").exists()
+    assert done.output.startswith(("lkmrs: --", "lkmrs: choose one of"))
+    assert not (tmp_path / "s" / ".work").exists()
 
 
 def test_a_scheduler_that_does_not_answer_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
