@@ -28,6 +28,7 @@ from lkmrs_dask.sky.tiling import Tiling
 __all__ = ["SORTED_BY", "BuiltCatalog", "PartRows", "WriteRows", "build_catalog", "catalog_schema"]
 
 PLACE_COLUMNS = ("star_id", "ra", "dec", HEALPIX_COLUMN)
+_KEPT = 32 << 20  # bytes that the allocator may hold without use
 SORTED_BY = {"hats_cols_sort": f"{HEALPIX_COLUMN} star_id"}
 
 
@@ -98,11 +99,7 @@ class WriteRows:
                 "were sighted; see `lkmrs verify SURVEY --repair`"
             )
         order, repeat = row_order(found.column, [field.name for field in stored], found.star, self.table)
-        rows = pa.array(order)
-        # A column at a time, so that the rows are in memory once and not once as read and once as sorted.
-        columns = {field.name: found.take_out(field.name).take(rows) for field in stored}
-        sorted_rows = pa.table(columns, schema=pa.schema(stored))
-        del columns
+        sorted_rows = found.take_all(pa.array(order))
         groups = repeated_groups(sorted_rows, repeat)
         table = join_repeats(sorted_rows, repeat)
         del sorted_rows
@@ -144,9 +141,22 @@ class _Found:
         """Return a column of all rows."""
         return pa.chunked_array(self.pieces[name], type=self.types[name])
 
-    def take_out(self, name: str) -> pa.ChunkedArray:
-        """Return a column of all rows and forget it."""
-        return pa.chunked_array(self.pieces.pop(name), type=self.types[name])
+    def take_all(self, rows: pa.Array) -> pa.Table:
+        """Return these rows, and forget all.
+
+        A column at a time, so that the rows are in memory once and not once as read and once as sorted; the
+        allocator would keep what is freed, as the pieces are small where runs are many.
+        """
+        columns, freed = {}, 0
+        for name, kind in self.types.items():
+            column = pa.chunked_array(self.pieces.pop(name), type=kind)
+            columns[name] = column.take(rows)
+            freed += column.nbytes
+            del column
+            if freed > _KEPT:
+                pa.default_memory_pool().release_unused()
+                freed = 0
+        return pa.table(columns)
 
 
 def _rows_of(run: Run, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
