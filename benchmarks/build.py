@@ -94,10 +94,11 @@ def run_child(name: str, raw: Path, out: Path) -> None:
     start = time.perf_counter()
     CONTENDERS[name](raw, out)
     seconds = time.perf_counter() - start
-    memory = max(
-        resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    print(json.dumps({"seconds": seconds, "memory_mb": memory / 1024}))
+    from lkmrs_dask.pipeline.memory import peak_memory_mb
+
+    # Not RUSAGE_SELF, which knows the memory of the process that started this one too.
+    memory = max(peak_memory_mb(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+    print(json.dumps({"seconds": seconds, "memory_mb": memory}))
 
 
 def measure(name: str, raw: Path, out: Path) -> dict[str, float]:
