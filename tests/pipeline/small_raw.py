@@ -15,6 +15,14 @@ from lkmrs_dask.pipeline import stages
 
 COLUMNS = "mobsid|obsid|uid|obsdate|lmjd|planid|spid|fiberid|lmjm|band|snr|ra|dec|coadd"
 PLAN = "TD192102N424113K01"
+JOB = """[job]
+raw = "{raw}"
+[settings]
+max_rows = 20
+[[input]]
+catalog = "spectra"
+files = ["{files}"]
+"""
 
 
 def rows(n_stars: int = 6, n_nights: int = 3, seed: int = 1, first_night: int = 58400) -> list[str]:
@@ -42,6 +50,12 @@ def write(path: Path, lines: list[str]) -> Path:
     """Write lines under the header."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([COLUMNS, *lines]) + "\n")
+    return path
+
+
+def write_job(path: Path, raw: Path, files: str = "*.csv") -> Path:
+    """Write a job that reads tables of spectra into small partitions."""
+    path.write_text(JOB.format(raw=raw, files=files))
     return path
 
 

@@ -21,15 +21,6 @@ from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.survey import Survey
 
-JOB = """[job]
-raw = "{raw}"
-[settings]
-max_rows = 20
-[[input]]
-catalog = "spectra"
-files = ["*.csv"]
-"""
-
 
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,9 +30,7 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def job(tmp_path: Path) -> Path:
     small_raw.write(tmp_path / "raw" / "a.csv", small_raw.rows(n_stars=4, n_nights=2))
-    path = tmp_path / "job.toml"
-    path.write_text(JOB.format(raw=tmp_path / "raw"))
-    return path
+    return small_raw.write_job(tmp_path / "job.toml", tmp_path / "raw")
 
 
 @pytest.fixture

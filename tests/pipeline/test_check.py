@@ -15,15 +15,6 @@ import lkmrs_dask as lk
 from lkmrs_dask.pipeline.check import Checked, forget, verify_survey
 from lkmrs_dask.pipeline.survey import Survey
 
-JOB = """[job]
-raw = "{raw}"
-[settings]
-max_rows = 20
-[[input]]
-catalog = "spectra"
-files = ["*.csv"]
-"""
-
 
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +30,7 @@ def survey(tmp_path: Path) -> Survey:
     )
     bad = lines[4].replace("|58400|", "|night|")
     small_raw.write(tmp_path / "raw" / "c.csv", [*lines[:4], bad])
-    (tmp_path / "job.toml").write_text(JOB.format(raw=tmp_path / "raw"))
+    small_raw.write_job(tmp_path / "job.toml", tmp_path / "raw")
     assert lkmrs("run", tmp_path / "job.toml", "--out", tmp_path / "s", "--threads", 1).exit_code == 0
     return Survey(tmp_path / "s")
 

@@ -18,15 +18,6 @@ from lkmrs_dask.pipeline.readings import readings_of
 from lkmrs_dask.pipeline.stages import Unit
 from lkmrs_dask.pipeline.survey import Survey
 
-JOB = """[job]
-raw = "{raw}"
-[settings]
-max_rows = 20
-[[input]]
-catalog = "spectra"
-files = ["*.csv"]
-"""
-
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -34,9 +25,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for number in range(3):
         lines = small_raw.rows(n_stars=4, n_nights=1, first_night=58400 + number)
         small_raw.write(tmp_path / "raw" / f"{number}.csv", lines)
-    path = tmp_path / "job.toml"
-    path.write_text(JOB.format(raw=tmp_path / "raw"))
-    return path
+    return small_raw.write_job(tmp_path / "job.toml", tmp_path / "raw")
 
 
 def test_a_plan_of_what_is_there_counts_what_is_left(tmp_path: Path, job: Path) -> None:

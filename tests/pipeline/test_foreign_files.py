@@ -10,13 +10,6 @@ from small_raw import lkmrs
 
 from lkmrs_dask.pipeline.survey import Survey
 
-JOB = """[job]
-raw = "{raw}"
-[[input]]
-catalog = "spectra"
-files = ["**/*.csv"]
-"""
-
 
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,9 +19,7 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def job(tmp_path: Path) -> Path:
     small_raw.write(tmp_path / "raw" / "a.csv", small_raw.rows(n_stars=3, n_nights=1))
-    path = tmp_path / "job.toml"
-    path.write_text(JOB.format(raw=tmp_path / "raw"))
-    return path
+    return small_raw.write_job(tmp_path / "job.toml", tmp_path / "raw", "**/*.csv")
 
 
 @pytest.mark.parametrize(
