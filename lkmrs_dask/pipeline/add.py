@@ -204,11 +204,11 @@ def _check_complete(survey: Survey, known: Sequence[Reading]) -> None:
 def _without(known: Iterable[Reading], gone: set[Path], job: Job) -> list[Reading]:
     """Readings without some files; those read together with such a file are read again."""
     there = readings_there(job)
-    result = []
+    whole, parts = [], []
     for one in known:
         rest = [file for file in one.files if file not in gone]
         if len(rest) == len(one.files):
-            result += as_at_hand([one], there)
+            whole.append(one)
         elif rest:
             source = next((s.source for s in there.values() if s.source and set(rest) & set(s.files)), None)
             if source is None or not all(file.is_file() for file in rest):
@@ -216,8 +216,8 @@ def _without(known: Iterable[Reading], gone: set[Path], job: Job) -> list[Readin
                     f"{rest[0]} was read together with a file that was changed or is to go, and is gone: "
                     "bring it back, or run the job on other raw files"
                 )
-            result.append(reading_of(one.catalog, source, rest))
-    return result
+            parts.append(reading_of(one.catalog, source, rest))
+    return [*as_at_hand(whole, there), *parts]
 
 
 def _inputs_of(path: Path, out: Path, catalog: str, options: dict[str, Any], flux: bool) -> list[InputSpec]:

@@ -35,6 +35,7 @@ __all__ = [
     "FILES",
     "PLACES",
     "READ",
+    "FileState",
     "Read",
     "ReadRaw",
     "Reading",
@@ -45,7 +46,6 @@ __all__ = [
     "reading_of",
     "readings_of",
     "split_by_run",
-    "tell_apart",
     "write_list",
 ]  # fmt: skip
 
@@ -90,10 +90,10 @@ def readings_of(sources: Iterable[tuple[str, Source]]) -> list[Reading]:
     for catalog, source in sources:
         for files in _together(source.files(), source.files_together):
             every.append(reading_of(catalog, source, files))
-    return tell_apart(every)
+    return _tell_apart(every)
 
 
-def tell_apart(every: Sequence[Reading]) -> list[Reading]:
+def _tell_apart(every: Sequence[Reading]) -> list[Reading]:
     """Give each reading a name of its own."""
     times = Counter(one.fingerprint for one in every)
     # Twins (files of equal name, size and time in two folders) are told apart by where they lie.
@@ -162,7 +162,7 @@ def as_at_hand(known: Iterable[Reading], there: Mapping[str, Reading]) -> list[R
             found.append(reading_of(one.catalog, source, one.files))
         else:
             found.append(one)
-    return tell_apart(found)
+    return _tell_apart(found)
 
 
 def write_list(draft: Draft, reads: Sequence[Read]) -> None:

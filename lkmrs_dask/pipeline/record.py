@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lkmrs_dask.errors import LkmrsError, UsageError
 from lkmrs_dask.pipeline.job import Job
-from lkmrs_dask.pipeline.readings import Reading, as_at_hand, known_readings, readings_of
+from lkmrs_dask.pipeline.readings import FileState, Reading, as_at_hand, known_readings, readings_of
 from lkmrs_dask.pipeline.survey import Survey
 
 __all__ = ["job_record", "kept_readings", "readings_there", "recorded_job"]
@@ -75,10 +75,12 @@ def kept_readings(survey: Survey, job: Job, readings: Sequence[Reading]) -> tupl
         return job, []  # the run that is asked for makes the record anew
     added = [spec for spec in before.inputs if spec.ingested] if before is not None else []
     names = {Path(spec.folder(job.raw)) / name for spec in added for name in spec.literal_files()}
+    mine = {file for one in readings for file in one.files}
+    states = {state for one in readings for state in one.state}
     kept = [
         one
         for one in known_readings(survey.receipts, damaged=[])
-        if names & set(one.files) and not _is_among(one, readings)
+        if names & set(one.files) and not (mine & set(one.files) or _moved_among(one, states))
     ]
     if not kept:
         return job, []
@@ -86,10 +88,6 @@ def kept_readings(survey: Survey, job: Job, readings: Sequence[Reading]) -> tupl
     return job, as_at_hand(kept, readings_there(job))
 
 
-def _is_among(known: Reading, readings: Sequence[Reading]) -> bool:
-    """Whether files of a reading are read by the job now, perhaps moved into its folder since."""
-    mine = {file for one in readings for file in one.files}
-    if mine & set(known.files):
-        return True
-    moved = not any(file.exists() for file in known.files)
-    return moved and set(known.state) <= {state for one in readings for state in one.state}
+def _moved_among(known: Reading, states: set[FileState]) -> bool:
+    """Whether the files of a reading are gone, and files of a job, by their states, are the same."""
+    return set(known.state) <= states and not any(file.exists() for file in known.files)

@@ -22,6 +22,7 @@ __all__ = [
     "MAGNITUDES",
     "Stars",
     "alpha_of",
+    "distinct",
     "faintness",
     "make_stars",
     "moved",
@@ -181,7 +182,7 @@ def make_stars(
         rv=none,
         orbit=Orbit(none, none, none, none, none),
         has_gaia=has_gaia,
-        uid_number=_distinct(htm_id(ra, dec)),
+        uid_number=distinct(htm_id(ra, dec)),
         gp_id=number % (1 << 40) + 1_000_001,
         gaia_source_id=np.where(has_gaia, _gaia_source_id(number, ra, dec), -9999),
         abs_mag_g=absolute,
@@ -259,7 +260,7 @@ def alpha_of(feh: Floats, draws: Draws, number: NDArray[np.int64]) -> Floats:
     return np.clip(0.04 - 0.12 * feh + 0.05 * draws.normal(Purpose.ALPHA, number), -0.2, 0.6)
 
 
-def _distinct(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+def distinct(ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """Raise ids of later stars until no two are equal."""
     ids = ids.copy()
     while True:

@@ -9,6 +9,7 @@ from lkmrs_dask.sky.index import healpix29, parent
 from lkmrs_dask.synthetic.external.close import close_pairs
 from lkmrs_dask.synthetic.external.members import in_kepler_field, kic_epic_members
 from lkmrs_dask.synthetic.ledger import Ledger
+from lkmrs_dask.synthetic.population import distinct
 
 __all__ = [
     "FIRST_EPIC", "epic_numbers", "gaia_numbers", "kic_epic_ids", "kic_numbers", "tic_ids", "tic_numbers",
@@ -60,13 +61,13 @@ def _by_declination(dec: Floats, limits: tuple[float, float], first: int, last: 
     low, high = limits
     room = (last - first) // 2 - 1
     place = np.clip((dec - low) / (high - low), 0.0, 1.0) * 0.98
-    return first + 1 + 2 * _distinct((place * room).astype(np.int64)) + (1 if field else 0)
+    return first + 1 + 2 * distinct((place * room).astype(np.int64)) + (1 if field else 0)
 
 
 def tic_numbers(number: Ids, field: bool) -> Ids:
     """TIC identifiers for addresses of sources; those of unrelated field sources are odd, others even."""
     mixed = (number % (1 << _TIC_BITS) * _STEP + 0x1234567) % (1 << _TIC_BITS)
-    return 2 * _distinct(mixed) + (1001 if field else 1000)
+    return 2 * distinct(mixed) + (1001 if field else 1000)
 
 
 def gaia_numbers(number: Ids, ra: Floats, dec: Floats) -> Ids:
@@ -74,14 +75,3 @@ def gaia_numbers(number: Ids, ra: Floats, dec: Floats) -> Ids:
     low = (number % (1 << _TIC_BITS) * _STEP + 0x2545F49) % (1 << _TIC_BITS)
     pixel = parent(healpix29(ra, dec), _GAIA_ORDER)
     return (pixel << 35) | (low * _GAIA_STEP + _GAIA_STEP // 2)
-
-
-def _distinct(ids: Ids) -> Ids:
-    """Raise later ones until no two are equal."""
-    ids = ids.copy()
-    while True:
-        order = np.argsort(ids, kind="stable")
-        again = order[1:][ids[order[1:]] == ids[order[:-1]]]
-        if not len(again):
-            return ids
-        ids[again] += 1
