@@ -12,16 +12,18 @@ __version__ = "0.1.0.dev0"
 
 _HOME = {
     "Catalog": "lkmrs_dask.catalog.catalog",
+    "crossmatch": "lkmrs_dask.matching.crossmatch",
     "from_dataframe": "lkmrs_dask.catalog.opening",
     "open_catalog": "lkmrs_dask.catalog.opening",
     "star_means": "lkmrs_dask.pipeline.maps",
 }
 
-__all__ = ["Catalog", "__version__", "from_dataframe", "open_catalog", "star_means"]
+__all__ = ["Catalog", "__version__", "crossmatch", "from_dataframe", "open_catalog", "star_means"]
 
 if TYPE_CHECKING:
     from lkmrs_dask.catalog.catalog import Catalog
     from lkmrs_dask.catalog.opening import from_dataframe, open_catalog
+    from lkmrs_dask.matching.crossmatch import crossmatch
     from lkmrs_dask.pipeline.maps import star_means
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dask
 import dask.base
@@ -48,6 +49,14 @@ def _sorted(table: pa.Table) -> pa.Table:
     """Rows by ``_healpix_29``: others' catalogues may have them otherwise, and functions may reorder them."""
     index = table.column(HEALPIX_COLUMN).to_numpy()
     return table.take(np.argsort(index, kind="stable")) if np.any(index[1:] < index[:-1]) else table
+
+
+def _scheduler() -> Callable[..., Any]:
+    """Return the scheduler that is active; threads by default."""
+    # Dask would import distributed to see whether there is a client, which takes a while.
+    if "distributed" not in sys.modules and dask.config.get("scheduler", None) is None:
+        return dask.threaded.get
+    return dask.base.get_scheduler() or dask.threaded.get
 
 
 @dataclass(frozen=True)
@@ -296,8 +305,7 @@ class Catalog:
         label = f"{self.name}-{dask.base.tokenize(self.source, self.names)}"
         keys = [(label, number) for number in range(len(self.tiling))]
         graph = {key: (read, part) for key, part in zip(keys, self.pixels, strict=True)}
-        get = dask.base.get_scheduler() or dask.threaded.get
-        tables = get(graph, keys)
+        tables = _scheduler()(graph, keys)
         return pa.concat_tables(tables) if tables else self.schema.empty_table()
 
     def compute(self) -> pd.DataFrame:

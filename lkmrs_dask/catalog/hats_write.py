@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-import healpy
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +21,7 @@ from lkmrs_dask.catalog.hats import partition_path
 from lkmrs_dask.catalog.receipts import whole_file
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.schema import HEALPIX_COLUMN
+from lkmrs_dask.sky import healpix
 from lkmrs_dask.sky.index import INDEX_ORDER, index_range
 from lkmrs_dask.sky.tiling import Tiling
 
@@ -233,7 +233,7 @@ def _write_maps(root: Path, receipts: list[PartitionReceipt]) -> int:
         pixels, rows = receipt.counts
         np.add.at(counts, pixels >> (2 * (COUNT_ORDER - order)), rows)
     for name in ("point_map.fits", "skymap.fits"):
-        healpy.write_map(str(root / name), counts, nest=True, dtype=np.int64, coord="C", overwrite=True)
+        healpix.write_map(str(root / name), counts, nest=True, dtype=np.int64, coord="C", overwrite=True)
     return order
 
 

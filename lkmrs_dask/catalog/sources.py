@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lkmrs_dask.catalog.footers import footer, index_bounds
 from lkmrs_dask.catalog.hats import (
     HatsInfo,
     data_files,
@@ -30,7 +31,17 @@ from lkmrs_dask.sky.index import healpix29
 from lkmrs_dask.sky.regions import Region
 from lkmrs_dask.sky.tiling import Tiling
 
-__all__ = ["HatsFiles", "Mapped", "Memory", "PartitionSource", "RegionRows", "ValueRows", "open_files"]
+__all__ = [
+    "HatsFiles",
+    "Mapped",
+    "Memory",
+    "PartitionSource",
+    "RegionRows",
+    "ValueRows",
+    "open_files",
+    "read_groups",
+    "touching_groups",
+]
 
 Ranges = tuple[np.ndarray, np.ndarray]
 _SPATIAL = ("object", "source", "margin", "association")
@@ -72,48 +83,44 @@ def read_table(files: Sequence[Path], schema: pa.Schema, ranges: Ranges | None =
     CatalogError
         When a file is missing or broken, lacks a column, or has one of another type.
     """
-    tables = []
-    for path in files:
-        try:
-            with pq.ParquetFile(path) as file:
-                missing = set(schema.names) - set(file.schema_arrow.names)
-                if missing:
-                    raise CatalogError(
-                        f"{path}: lacks columns that the catalogue has: {', '.join(sorted(missing))}"
-                    )
-                groups = _touching(file, ranges)
-                if groups is None:
-                    table = file.read(schema.names, use_threads=False)
-                else:
-                    table = file.read_row_groups(groups, schema.names, use_threads=False)
-            table = table.select(schema.names)
-            tables.append(table if table.schema.equals(schema, check_metadata=True) else table.cast(schema))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError) as fault:
-            raise CatalogError(
-                f"{path}: cannot be read as Parquet with the catalogue's columns ({fault})"
-            ) from fault
+    tables = [read_groups(path, schema, touching_groups(path, ranges)) for path in files]
     return tables[0] if len(tables) == 1 else pa.concat_tables(tables)
 
 
-def _touching(file: pq.ParquetFile, ranges: Ranges | None) -> list[int] | None:
+def read_groups(path: Path, schema: pa.Schema, groups: Sequence[int] | None = None) -> pa.Table:
+    """Read the columns of `schema` from some row groups of a Parquet file, or from all; see `read_table`."""
+    try:
+        with pq.ParquetFile(path, metadata=footer(path)) as file:
+            missing = set(schema.names) - set(file.schema_arrow.names)
+            if missing:
+                raise CatalogError(
+                    f"{path}: lacks columns that the catalogue has: {', '.join(sorted(missing))}"
+                )
+            if groups is None:
+                table = file.read(schema.names, use_threads=False)
+            else:
+                table = file.read_row_groups(groups, schema.names, use_threads=False)
+        table = table.select(schema.names)
+        return table if table.schema.equals(schema, check_metadata=True) else table.cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError) as fault:
+        raise CatalogError(
+            f"{path}: cannot be read as Parquet with the catalogue's columns ({fault})"
+        ) from fault
+
+
+def touching_groups(path: Path, ranges: Ranges | None) -> list[int] | None:
     """Row groups whose index statistics touch a range; None for all, also where statistics are missing."""
     if ranges is None:
         return None
-    footer = file.metadata
-    names = [footer.schema.column(at).path for at in range(footer.num_columns)]
-    if HEALPIX_COLUMN not in names:
+    _, least, most = index_bounds(path)
+    if least is None or most is None:
         return None
-    at = names.index(HEALPIX_COLUMN)
     lo, hi = ranges
-    wanted = []
-    for number in range(footer.num_row_groups):
-        known = footer.row_group(number).column(at).statistics
-        if known is None or not known.has_min_max:
-            return None
-        first = int(np.searchsorted(hi, known.min, side="right"))
-        if first < len(lo) and lo[first] <= known.max:
-            wanted.append(number)
-    return wanted
+    if not len(lo):
+        return []
+    first = np.searchsorted(hi, least, side="right")
+    inside = first < len(lo)
+    return np.flatnonzero(inside & (lo[np.minimum(first, len(lo) - 1)] <= most)).tolist()
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,10 @@ A pixel of order k holds the order-29 indices ``[pixel << s, (pixel + 1) << s)``
 
 from __future__ import annotations
 
-import healpy
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from lkmrs_dask.sky import healpix
 
 __all__ = [
     "INDEX_ORDER",
@@ -57,7 +58,7 @@ def healpix29(ra: ArrayLike, dec: ArrayLike) -> NDArray[np.int64]:
     if not (np.isfinite(ra).all() and (np.abs(dec) <= 90.0).all()):
         raise ValueError("positions must be finite, with declinations within [-90, 90] deg")
     return np.asarray(
-        healpy.ang2pix(1 << INDEX_ORDER, ra, dec, nest=True, lonlat=True),
+        healpix.ang2pix(1 << INDEX_ORDER, ra, dec, nest=True, lonlat=True),
         dtype=np.int64,
     )
 
@@ -92,19 +93,19 @@ def neighbours(order: int, pixel: ArrayLike) -> NDArray[np.int64]:
     pixel = np.atleast_1d(np.asarray(pixel, dtype=np.int64))
     if pixel.size == 0:
         return pixel
-    around = healpy.get_all_neighbours(1 << order, pixel, nest=True)
+    around = healpix.pixels_around(order, pixel)
     return np.setdiff1d(around[around >= 0], pixel)
 
 
 def pixel_centre(order: int, pixel: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Right ascension and declination (deg) of pixel centres."""
-    ra, dec = healpy.pix2ang(1 << order, np.asarray(pixel, dtype=np.int64), nest=True, lonlat=True)
+    ra, dec = healpix.pix2ang(1 << order, np.asarray(pixel, dtype=np.int64), nest=True, lonlat=True)
     return np.asarray(ra), np.asarray(dec)
 
 
 def pixel_radius_deg(order: int) -> float:
     """Largest distance (deg) of a point of a pixel of this order from the pixel's centre."""
-    return float(np.degrees(healpy.max_pixrad(1 << order)))
+    return float(np.degrees(healpix.max_pixrad(1 << order)))
 
 
 def unit_vectors(ra: ArrayLike, dec: ArrayLike) -> NDArray[np.float64]:

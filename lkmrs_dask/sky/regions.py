@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import healpy
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.errors import UsageError
+from lkmrs_dask.sky import healpix
 from lkmrs_dask.sky.index import healpix29, index_range, pixel_centre, separation_arcsec, unit_vectors
 
 __all__ = ["Cone", "Pixels", "Polygon", "Region", "merge_ranges"]
@@ -53,9 +53,9 @@ def _cover(pixels: NDArray, order: int) -> Ranges:
 
 def _disc(centre: NDArray[np.float64], radius: float, order: int) -> NDArray[np.int64]:
     """Pixels that may touch a disc (radians): their centres are no further outside than a pixel reaches."""
-    reach = radius + 1.001 * healpy.max_pixrad(1 << order)
+    reach = radius + 1.001 * healpix.max_pixrad(1 << order)
     if order > 4:
-        return healpy.query_disc(1 << order, centre, reach, nest=True)
+        return healpix.query_disc(1 << order, centre, reach, nest=True)
     # Of discs beyond a hemisphere healpy leaves out pixels around the far pole.
     pixels = np.arange(12 << (2 * order))
     chord = np.linalg.norm(unit_vectors(*pixel_centre(order, pixels)) - centre, axis=-1)
@@ -147,7 +147,7 @@ class Polygon:
         normals = np.cross(corners, np.roll(corners, -1, axis=0) - corners)
         normals /= np.linalg.norm(normals, axis=1)[:, None]
         middles = unit_vectors(*pixel_centre(order, pixels))
-        near = np.all(middles @ normals.T >= -1.001 * np.sin(healpy.max_pixrad(1 << order)), axis=-1)
+        near = np.all(middles @ normals.T >= -1.001 * np.sin(healpix.max_pixrad(1 << order)), axis=-1)
         return _cover(pixels[near], order)
 
     def contains(self, ra: ArrayLike, dec: ArrayLike) -> NDArray[np.bool_]:

@@ -1,0 +1,110 @@
+"""Counterparts of points among the pieces of a catalogue, and the rows of these counterparts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lkmrs_dask.matching.nearest import Chosen, Counterparts
+from lkmrs_dask.matching.pairs import Pairs, distinct
+from lkmrs_dask.matching.side import Piece, Side
+from lkmrs_dask.sky.regions import Ranges
+
+__all__ = ["Search"]
+
+_CHECKED = 3  # pieces
+
+FindPairs = Callable[[pa.Table, Piece], Iterator[Pairs]]
+"""Pairs of the points (left) with the rows of a piece (right)."""
+
+
+class Search:
+    """Looks for counterparts, a piece at a time: memory holds one of them, and the pairs.
+
+    Parameters
+    ----------
+    side : Side
+        The catalogue that is searched.
+    ranges : (lo, hi)
+        Index ranges in which counterparts may be.
+    pieces : list of Piece
+        Its pieces there.
+    columns : sequence of str
+        What finding pairs needs of it.
+    wanted : sequence of str
+        What is asked of counterparts later.
+    """
+
+    def __init__(
+        self,
+        side: Side,
+        ranges: Ranges,
+        pieces: Iterable[Piece],
+        columns: Sequence[str],
+        wanted: Sequence[str] = (),
+    ) -> None:
+        self.side, self.ranges, self.pieces = side, ranges, list(pieces)
+        self.columns, self.wanted = tuple(columns), tuple(wanted)
+        self._held: dict[int, tuple[NDArray[np.int64], pa.Table]] = {}
+
+    def run(self, n_points: int, most: int | None, find: FindPairs) -> tuple[Chosen, NDArray[np.int32]]:
+        """Find the counterparts of points: `most` of each, and how many there were."""
+        best = Counterparts(n_points, most)
+        for number, piece in enumerate(self.pieces):
+            table = self._read(piece)
+            found = []
+            for pairs in find(table, piece):
+                best.add(number, pairs)
+                found.append(pairs.right)
+            if found:
+                # What was read of rows that may be chosen is kept: it need not be read again.
+                rows = distinct(np.concatenate(found))
+                self._held[number] = rows, table.take(pa.array(rows))
+        if not self._held:
+            # Nothing near, although the index says that something may be: see whether the index is right.
+            for piece in self.pieces[:_CHECKED]:
+                self.side.check_index(self.side.points(self._read(piece), piece.part))
+        return best.choose(self._ranks), best.n_candidates
+
+    def _read(self, piece: Piece) -> pa.Table:
+        columns = self.columns
+        if piece.path is None:  # nothing is read twice: it may be the result of much work
+            identifier = () if self.side.id_column is None else (self.side.id_column,)
+            columns = (*columns, *self.wanted, *identifier)
+        return self.side.read(piece, list(dict.fromkeys(columns)), self.ranges)
+
+    def _ranks(self, tied: Chosen) -> NDArray[np.int64]:
+        if self.side.id_column is None:
+            return np.zeros(len(tied.left), dtype=np.int64)
+        ids = self.take(tied, [self.side.id_column]).column(0)
+        return pc.rank(ids, sort_keys="ascending", tiebreaker="min").to_numpy().astype(np.int64)
+
+    def take(self, chosen: Chosen, columns: Sequence[str]) -> pa.Table:
+        """Columns of the counterparts, in the order of the pairs."""
+        fields = [self.side.source.schema.field(name) for name in columns]
+        if not len(chosen.left) or not columns:
+            return pa.schema(fields).empty_table()
+        order = np.argsort(chosen.piece, kind="stable")
+        numbers, first = np.unique(chosen.piece[order], return_index=True)
+        parts = [
+            self._take_piece(number, rows, columns)
+            for number, rows in zip(numbers.tolist(), np.split(chosen.right[order], first[1:]), strict=True)
+        ]
+        back = np.empty(len(order), dtype=np.int64)
+        back[order] = np.arange(len(order))
+        return pa.concat_tables(parts).take(pa.array(back))
+
+    def _take_piece(self, number: int, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+        held, table = self._held[number]
+        table = table.select([name for name in columns if name in table.column_names])
+        table = table.take(pa.array(np.searchsorted(held, rows)))
+        more = [name for name in columns if name not in table.column_names]
+        if more:
+            rest = self.side.take(self.pieces[number], rows, more)
+            for name in more:
+                table = table.append_column(rest.field(name), rest.column(name))
+        return table.select(list(columns))

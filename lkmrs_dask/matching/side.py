@@ -1,0 +1,238 @@
+"""One side of a cross-match: which of a catalogue's rows may be near some points, and reading just those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lkmrs_dask.catalog.catalog import Catalog
+from lkmrs_dask.catalog.footers import footer, index_bounds
+from lkmrs_dask.catalog.hats import data_files
+from lkmrs_dask.catalog.sources import HatsFiles, PartitionSource, read_groups, touching_groups
+from lkmrs_dask.errors import CatalogError, UsageError
+from lkmrs_dask.matching.pairs import Points, distinct
+from lkmrs_dask.schema import HEALPIX_COLUMN
+from lkmrs_dask.sky.index import INDEX_ORDER, pixel_centre, separation_arcsec
+from lkmrs_dask.sky.regions import Ranges
+from lkmrs_dask.sky.tiling import Tiling
+
+__all__ = ["Piece", "Side", "floats"]
+
+_PIECE_ROWS = 1 << 19
+_TAKE_BYTES = 64 << 20  # decoded at a time while rows are taken
+_CHECKED = 16  # rows of a piece whose coordinates are held against their index
+_OFF_ARCSEC = 1.0
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Part = tuple[int, int]
+
+
+class Piece(NamedTuple):
+    """Rows read together: row groups of a file, or a whole partition of a catalogue that is no file.
+
+    `first` is the number of its first row in the partition.
+    """
+
+    part: Part
+    first: int = 0
+    path: Path | None = None
+    groups: tuple[int, ...] = ()
+
+
+def floats(table: pa.Table, name: str) -> Floats:
+    """Return a column as floats, NaN where it is null."""
+    column = table.column(name)
+    if column.type != pa.float64():
+        column = column.cast(pa.float64())
+    return column.to_numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """A catalogue as one side.
+
+    Parameters
+    ----------
+    name : str
+        Of the catalogue.
+    source : PartitionSource
+        Its rows.
+    tiling : Tiling
+        Its pixels.
+    ra, dec : str
+        Its coordinates' columns, deg.
+    id_column : str or None
+        Which of two rows comes first that are equally near; None for the one that comes first in the sky's
+        order.
+    """
+
+    name: str
+    source: PartitionSource
+    tiling: Tiling
+    ra: str
+    dec: str
+    id_column: str | None = None
+
+    @classmethod
+    def of(cls, catalog: Catalog, id_column: str | None) -> Side:
+        """Make a side of a catalogue, checking what can be checked without its rows.
+
+        Raises
+        ------
+        UsageError
+            For a margin catalogue, one without its coordinates, or an unknown `id_column`.
+        CatalogError
+            When the coordinates are stated to be in other units than degrees.
+        """
+        info, schema = catalog.info, catalog.source.schema
+        if info.kind == "margin":
+            raise UsageError(f"{catalog.name} is a margin catalogue: match the catalogue that it belongs to")
+        wanted = [info.ra_column, info.dec_column, *([id_column] if id_column is not None else [])]
+        missing = [name for name in wanted if name not in schema.names]
+        if missing:
+            raise UsageError(
+                f"{catalog.name} has no column {', '.join(missing)}; it has {', '.join(schema.names)}"
+            )
+        for name in wanted[:2]:
+            kind = schema.field(name)
+            unit = (kind.metadata or {}).get(b"unit", b"deg").decode()
+            if unit.lower() not in ("deg", "degree", "degrees"):
+                raise CatalogError(f"{catalog.name}: column {name} is in {unit}, not in degrees")
+            if not (pa.types.is_floating(kind.type) or pa.types.is_integer(kind.type)):
+                raise CatalogError(f"{catalog.name}: column {name} is {kind.type}, no numbers of degrees")
+        return cls(catalog.name, catalog.source, catalog.tiling, info.ra_column, info.dec_column, id_column)
+
+    @property
+    def in_files(self) -> bool:
+        """Whether row groups can be read one by one."""
+        return isinstance(self.source, HatsFiles)
+
+    def groups(self, ranges: Ranges) -> Iterator[tuple[Part, Path, list[int]]]:
+        """Row groups of files that may have rows in some index ranges."""
+        assert isinstance(self.source, HatsFiles)
+        near = self.tiling.overlapping(*ranges)
+        for part, wanted in zip(self.tiling, near.tolist(), strict=True):
+            for path in data_files(self.source.root, *part, self.source.info.suffix) if wanted else ():
+                found = touching_groups(path, ranges)
+                yield part, path, list(range(footer(path).num_row_groups)) if found is None else found
+
+    def pieces(self, ranges: Ranges) -> list[Piece]:
+        """Pieces that hold all rows in some index ranges, in sky order."""
+        if not self.in_files:
+            near = self.tiling.overlapping(*ranges)
+            return [Piece(part) for part, wanted in zip(self.tiling, near.tolist(), strict=True) if wanted]
+        return [piece for part, path, groups in self.groups(ranges) for piece in self.cut(part, path, groups)]
+
+    def cut(self, part: Part, path: Path, groups: Sequence[int]) -> Iterator[Piece]:
+        """Cut row groups of a file into pieces of bounded size."""
+        rows = index_bounds(path).rows
+        before = np.cumsum(rows) - rows + self._rows_before(part, path)
+        held: list[int] = []
+        for group in groups:
+            if held and (group != held[-1] + 1 or rows[held].sum() + rows[group] > _PIECE_ROWS):
+                yield Piece(part, int(before[held[0]]), path, tuple(held))
+                held = []
+            held.append(group)
+        if held:
+            yield Piece(part, int(before[held[0]]), path, tuple(held))
+
+    def _rows_before(self, part: Part, path: Path) -> int:
+        """Rows of a partition in the files before one: a partition may be a folder of several."""
+        assert isinstance(self.source, HatsFiles)
+        total = 0
+        for other in data_files(self.source.root, *part, self.source.info.suffix):
+            if other == path:
+                break
+            total += footer(other).num_rows
+        return total
+
+    def read(self, piece: Piece, columns: Sequence[str], ranges: Ranges | None = None) -> pa.Table:
+        """Read columns of a piece; `ranges` may spare a catalogue that is no file some reading."""
+        if piece.path is None:
+            return self.source.read(*piece.part, list(columns), ranges)
+        return read_groups(piece.path, self._stored(columns), piece.groups)
+
+    def _stored(self, columns: Sequence[str]) -> pa.Schema:
+        return pa.schema([self.source.schema.field(name) for name in columns])
+
+    @property
+    def position(self) -> list[str]:
+        """Columns that `points` needs; the index too where it is stored."""
+        source = self.source
+        stored = source.stored if isinstance(source, HatsFiles) else source.schema
+        index = [HEALPIX_COLUMN] if HEALPIX_COLUMN in stored.names else []
+        return [*index, self.ra, self.dec]
+
+    def points(self, table: pa.Table, part: Part) -> Points:
+        """Positions of rows; null ones are left out.
+
+        Raises
+        ------
+        CatalogError
+            For a declination beyond a pole, or coordinates that are not where the index says.
+        """
+        ra, dec = floats(table, self.ra), floats(table, self.dec)
+        where = f"{self.name}, partition order {part[0]}, pixel {part[1]}"
+        if len(dec) and np.nanmax(np.abs(dec), initial=0.0) > 90.0:
+            raise CatalogError(f"{where}: column {self.dec} goes beyond 90 deg: not in degrees?")
+        index = None
+        if HEALPIX_COLUMN in table.column_names:
+            column = table.column(HEALPIX_COLUMN)
+            index = column.to_numpy() if column.null_count == 0 else None
+        return Points.of(ra, dec, index)
+
+    def check_index(self, points: Points) -> None:
+        """See whether positions are where their index is; a pair that was found shows it as well.
+
+        Raises
+        ------
+        CatalogError
+            When they are not: they are in other units, most likely.
+        """
+        if not len(points):
+            return
+        at = distinct(np.linspace(0, len(points) - 1, _CHECKED).astype(np.int64))
+        ra, dec = points.ra[at], points.dec[at]
+        away = separation_arcsec(*pixel_centre(INDEX_ORDER, points.index[at])[:2], ra, dec)
+        worst = int(away.argmax())
+        if away[worst] > _OFF_ARCSEC:
+            raise CatalogError(
+                f"{self.name}: a row with {self.ra} {ra[worst]}, {self.dec} {dec[worst]} is "
+                f"{away[worst]:.4g} arcsec from where its {HEALPIX_COLUMN} is: coordinates must be in degrees"
+            )
+
+    def take(self, piece: Piece, rows: Integers, columns: Sequence[str]) -> pa.Table:
+        """Read columns of some rows of a piece of a file, decoding few bytes at a time."""
+        assert piece.path is not None
+        sizes = index_bounds(piece.path).rows[list(piece.groups)]
+        ends = np.cumsum(sizes)
+        place = np.searchsorted(ends, rows, side="right")  # of the row's group in the piece
+        needed = np.unique(place)
+        # Rows by group, and back in their order at the end.
+        order = np.argsort(place, kind="stable")
+        first = np.searchsorted(place[order], needed)
+        parts = []
+        for at, start, stop in zip(needed.tolist(), first, [*first[1:], len(rows)], strict=True):
+            inside = pa.array(rows[order[start:stop]] - (ends[at] - sizes[at]))
+            parts.append(self._take_group(piece.path, piece.groups[at], inside, columns))
+        back = np.empty(len(rows), dtype=np.int64)
+        back[order] = np.arange(len(rows))
+        return pa.concat_tables(parts).take(pa.array(back))
+
+    def _take_group(self, path: Path, group: int, rows: pa.Array, columns: Sequence[str]) -> pa.Table:
+        found = footer(path)
+        a_column = found.row_group(group).total_byte_size / max(1, found.num_columns)
+        n = max(1, int(_TAKE_BYTES / max(1.0, a_column)))
+        taken: dict[str, pa.ChunkedArray] = {}
+        for start in range(0, len(columns), n):
+            names = columns[start : start + n]
+            table = read_groups(path, self._stored(names), [group]).take(rows)
+            taken |= {name: table.column(name) for name in names}
+        return pa.table(taken, schema=self._stored(columns))

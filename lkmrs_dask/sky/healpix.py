@@ -1,0 +1,130 @@
+"""healpy, loaded when first used: it brings matplotlib and astropy along, which takes most of a second."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["pixels_around"]
+
+_X = 0x1555555555555555  # bits of x in a nested pixel number, up to order 29; those of y are twice as high
+
+_STEPS = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+"""To the pixels around one, in x (towards north-east) and y (towards north-west)."""
+
+_BEYOND = {
+    (-1, -1): ((2, 0, ""), None, (2, 2, "xy")),
+    (0, -1): ((1, 1, ""), (2, 0, ""), (2, 1, "ys")),
+    (1, -1): (None, (1, 1, ""), None),
+    (-1, 0): ((1, 0, ""), (2, 3, ""), (2, 3, "xs")),
+    (1, 0): ((0, 1, "xs"), (0, 0, ""), (1, 1, "")),
+    (-1, 1): (None, (1, 3, ""), None),
+    (0, 1): ((0, 3, "ys"), (0, 3, ""), (1, 0, "")),
+    (1, 1): ((0, 2, "xy"), None, (0, 0, "")),
+}
+"""Where one comes to beyond an edge or corner of a northern, equatorial or southern base pixel: ring of four
+base pixels, steps to the east, and how x and y change (turned round, then swapped: s), or nowhere."""
+
+
+def __getattr__(name: str) -> Any:
+    import healpy
+
+    return getattr(healpy, name)
+
+
+def pixels_around(order: int, pixel: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pixels around each pixel, nested scheme.
+
+    The same as healpy's ``get_all_neighbours``, without loading it: within a base pixel these are sums and
+    differences of the interleaved bits of x and y.
+
+    Parameters
+    ----------
+    order : int
+        HEALPix order.
+    pixel : ndarray of int64, shape (n,)
+        Pixel numbers.
+
+    Returns
+    -------
+    ndarray of int64, shape (8, n)
+        -1 for the eighth of those pixels that have but seven.
+
+    References
+    ----------
+    Gorski et al. 2005, ApJ 622, 759, section 4 and Fig. 4 (the twelve base pixels, the nested scheme).
+    """
+    last = (1 << (2 * order)) - 1
+    x, y = pixel & (_X & last), pixel & ((_X << 1) & last)
+    face = pixel & ~last
+    # Ones in the other coordinate's bits carry an addition over them, zeros a subtraction.
+    right, left = ((x | (_X << 1)) + 1) & _X, (x - 1) & _X
+    up, down = ((y | _X) + 1) & (_X << 1), (y - 1) & (_X << 1)
+    around = np.stack(
+        [left | y, left | up, x | up, right | up, right | y, right | down, x | down, left | down]
+    )
+    around |= face
+    highest = _X & last
+    border = np.flatnonzero((x == 0) | (x == highest) | (y == 0) | (y == (highest << 1)))
+    if len(border):
+        around[:, border] = _across(order, pixel[border])
+    return around
+
+
+def _across(order: int, pixel: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`pixels_around` for pixels at the edges of base pixels."""
+    size = 1 << order
+    face = pixel >> (2 * order)
+    x, y = _squeeze(pixel & (size * size - 1)), _squeeze((pixel & (size * size - 1)) >> 1)
+    around = np.empty((8, len(pixel)), dtype=np.int64)
+    for at, (right, up) in enumerate(_STEPS):
+        nx, ny = x + right, y + up
+        beyond_x, beyond_y = nx // size, ny // size  # -1, 0 or 1
+        nx, ny = nx % size, ny % size
+        number = (face << (2 * order)) | _spread(nx) | (_spread(ny) << 1)
+        for step, rings in _BEYOND.items():
+            for ring, to in enumerate(rings):
+                here = (beyond_x == step[0]) & (beyond_y == step[1]) & (face // 4 == ring)
+                if here.any():
+                    number[here] = _moved(to, face[here], nx[here], ny[here], order)
+        around[at] = number
+    return around
+
+
+def _moved(
+    to: tuple[int, int, str] | None,
+    face: NDArray[np.int64],
+    x: NDArray[np.int64],
+    y: NDArray[np.int64],
+    order: int,
+) -> NDArray[np.int64]:
+    """Pixel in the base pixel beyond an edge or a corner."""
+    if to is None:
+        return np.full(len(face), -1)
+    ring, east, change = to
+    last = (1 << order) - 1
+    x, y = (last - x if "x" in change else x), (last - y if "y" in change else y)
+    x, y = (y, x) if "s" in change else (x, y)
+    face = 4 * ring + (face + east) % 4
+    return (face << (2 * order)) | _spread(x) | (_spread(y) << 1)
+
+
+_MASKS = (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 0x00FF00FF00FF00FF,
+          0x0000FFFF0000FFFF, 0x00000000FFFFFFFF)  # fmt: skip
+
+
+def _squeeze(bits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Bring every second bit together."""
+    bits = bits & _MASKS[0]
+    for step, mask in enumerate(_MASKS[1:]):
+        bits = (bits | (bits >> (1 << step))) & mask
+    return bits
+
+
+def _spread(number: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Put a zero between any two bits."""
+    for step, mask in reversed(list(enumerate(_MASKS[:-1]))):
+        number = (number | (number << (1 << step))) & mask
+    return number
