@@ -92,6 +92,20 @@ class FitsTable:
                 return table
         return max(with_rows or tables, key=lambda table: score(table[1].names))
 
+    @property
+    def fields(self) -> list[pa.Field]:
+        """Its columns of one number or text a row, with their units."""
+        return [
+            pa.field(
+                name, _fits_array(self._rows[name][:0], self._columns[name]).type, metadata=_unit(column)
+            )
+            for name, column in zip(self.names, self._columns, strict=True)
+            if self._is_single(name)
+        ]
+
+    def _is_single(self, name: str) -> bool:
+        return not self._rows.dtype[name].shape and self._rows.dtype[name].kind in "Suif"
+
     def blocks(self, types: Mapping[str, pa.DataType]) -> Iterator[RawBlock]:
         """Read the columns in `types`, whatever their type in the file.
 
@@ -101,7 +115,7 @@ class FitsTable:
             Where a column holds vectors; after the last good row of a truncated file.
         """
         for name in types:
-            if self._rows.dtype[name].shape or self._rows.dtype[name].kind not in "Suif":
+            if not self._is_single(name):
                 raise InputError(
                     f"the column {name!r} holds {self._columns[name].format}, not one number or text a row",
                     file=self._path,
@@ -120,6 +134,10 @@ class FitsTable:
         self._rows = np.empty(0)
         if self._copy is not None:
             self._copy.close()
+
+
+def _unit(column: fits.Column) -> dict[str, str] | None:
+    return {"unit": column.unit} if column.unit else None
 
 
 def _fits_array(raw: np.ndarray, column: fits.Column) -> pa.Array:
@@ -174,6 +192,7 @@ class ParquetTable:
         except (pa.ArrowInvalid, OSError) as fault:
             raise InputError(f"this Parquet file cannot be read: {fault}", file=path) from fault
         self.names: list[str] = list(self._file.schema_arrow.names)
+        self.fields: list[pa.Field] = [f for f in self._file.schema_arrow if not pa.types.is_nested(f.type)]
 
     def blocks(self, types: Mapping[str, pa.DataType]) -> Iterator[RawBlock]:
         """Read the columns in `types`, whatever their type in the file.

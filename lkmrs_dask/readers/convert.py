@@ -25,6 +25,7 @@ from lkmrs_dask.readers.cells import (
     numpy_view,
 )
 from lkmrs_dask.readers.raw import RawBlock
+from lkmrs_dask.readers.sexagesimal import sexagesimal_to_degrees
 from lkmrs_dask.readers.text_values import (
     clean_text,
     text_to_bool,
@@ -52,14 +53,17 @@ class Use:
         Its name in the file.
     scale : float, optional
         What its numbers are multiplied by, after those that mean "missing" are null.
+    angle : str
+        ``ra`` or ``dec`` for a coordinate in degrees; sexagesimal text is one too, of hours or degrees.
     """
 
     column: Column
     raw: str
     scale: float | None = None
+    angle: str = ""
 
 
-def convert_column(raw: pa.Array, column: Column, scale: float | None = None) -> Cells:
+def convert_column(raw: pa.Array, column: Column, scale: float | None = None, angle: str = "") -> Cells:
     """Convert a raw array to exactly the column's type, and check it.
 
     Parameters
@@ -70,6 +74,8 @@ def convert_column(raw: pa.Array, column: Column, scale: float | None = None) ->
         What it is to become.
     scale : float, optional
         Factor, for float columns.
+    angle : str
+        See `Use`.
 
     Returns
     -------
@@ -85,12 +91,14 @@ def convert_column(raw: pa.Array, column: Column, scale: float | None = None) ->
     cells = Cells(_plain(raw))
     if _is_text(cells.array.type):
         clean_text(cells, sentinels=not _is_numeric(column))
+        if angle:
+            cells.array = sexagesimal_to_degrees(cells.array, hours=angle == "ra")
     _TO_KIND[column.dtype.rstrip("0123456789")](cells, column)
     if scale is not None:
         cells.array = pc.multiply(cells.array, scale)
-    _check_range(cells, column)
+    _check_range(cells, column, angle)
     if column.required and cells.array.null_count:
-        reason = MISSING_COORDINATE if column.name in COORDINATES else MISSING_VALUE
+        reason = MISSING_COORDINATE if angle or column.name in COORDINATES else MISSING_VALUE
         missing = as_mask(cells.array.is_null())
         for _, rows in cells.faults:
             missing[rows] = False
@@ -233,9 +241,9 @@ def _clear_missing_numbers(cells: Cells) -> None:
     _clear_sentinels(cells, _MISSING_NUMBERS)
 
 
-def _check_range(cells: Cells, column: Column) -> None:
+def _check_range(cells: Cells, column: Column, angle: str) -> None:
     _blame_outside(cells, column.minimum, column.maximum)
-    if column.name == "ra_input":
+    if angle == "ra" or column.name == "ra_input":
         cells.array = _wrap(cells.array)
 
 
@@ -298,7 +306,7 @@ def convert_block(
     faults: list[tuple[Use, str, np.ndarray]] = []
     for use in uses:
         try:
-            cells = convert_column(block.columns[use.raw], use.column, use.scale)
+            cells = convert_column(block.columns[use.raw], use.column, use.scale, use.angle)
         except (TypeError, pa.ArrowNotImplementedError) as fault:
             raise InputError(
                 f"the column {use.raw!r} holds {fault}", file=path, column=use.column.name

@@ -51,6 +51,10 @@ class RawTable(Protocol):
     where: str
     """How the header was read, for messages: the delimiter, or the HDU."""
 
+    @property
+    def fields(self) -> list[pa.Field]:
+        """Columns of one value a row, as far as the file tells: type (binary for text), unit, description."""
+
     def blocks(self, types: Mapping[str, pa.DataType]) -> Iterator[RawBlock]:
         """Read the columns in `types`: what the file holds, or these types where a text parser can."""
 

@@ -5,6 +5,7 @@ What a file is, its content tells; the name only says what it should have been.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lkmrs_dask.errors import InputError
@@ -21,7 +22,12 @@ _SUFFIXES = {".fits": "FITS", ".fit": "FITS", ".parquet": "Parquet", ".parq": "P
 
 
 def open_table(
-    path: Path, score: Score, *, delimiter: str | None = None, block_bytes: int = 16 << 20
+    path: Path,
+    score: Score,
+    *,
+    delimiter: str | None = None,
+    block_bytes: int = 16 << 20,
+    open_text: Callable[[Path, Score, str | None, int], RawTable] = TextTable,
 ) -> RawTable:
     """Open a raw table.
 
@@ -35,6 +41,8 @@ def open_table(
         Of a text table; found from the header by default.
     block_bytes : int
         About how many bytes are read at once.
+    open_text : callable
+        Opens what is neither FITS nor Parquet.
 
     Returns
     -------
@@ -55,4 +63,4 @@ def open_table(
         return ParquetTable(path, block_bytes)
     if expected is not None:
         raise InputError(f"this is not a {expected} file, although its name says so", file=path)
-    return TextTable(path, score, delimiter, block_bytes)
+    return open_text(path, score, delimiter, block_bytes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from lkmrs_dask.readers.raw import LONGEST_TEXT, RawBlock, Score
 from lkmrs_dask.readers.streams import DamagedStreamError, LineBlock, StreamError, read_blocks
 from lkmrs_dask.readers.text_values import FALSE_TEXTS, NULL_TEXTS, TRUE_TEXTS
 
-__all__ = ["DELIMITERS", "LINE_BREAK", "WRONG_FIELDS", "TextTable"]
+__all__ = ["DELIMITERS", "LINE_BREAK", "WRONG_FIELDS", "TextTable", "split_header"]
 
 DELIMITERS = (",", "|", "\t", ";")
 WRONG_FIELDS = "wrong number of fields"
@@ -44,6 +44,10 @@ class TextTable:
         Taken without looking where given.
     block_bytes : int
         Bytes of text that are parsed at once.
+    names : sequence of str, optional
+        Names of the columns of a file without a header; needs `delimiter`.
+    skip : int
+        Lines to leave out before the header, or the first row where names are given.
 
     Raises
     ------
@@ -51,16 +55,34 @@ class TextTable:
         Where not even a header can be read.
     """
 
-    def __init__(self, path: Path, score: Score, delimiter: str | None, block_bytes: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        score: Score,
+        delimiter: str | None,
+        block_bytes: int,
+        *,
+        names: Sequence[str] | None = None,
+        skip: int = 0,
+    ) -> None:
         self._path = path
+        self.names: list[str] = []
         self._stream: Generator[LineBlock] = read_blocks(path, block_bytes)
         self._line = 0  # the last line that was read
         self._block = self._next()
+        for _ in range(skip):
+            self._take_line()
+        if names is not None:
+            if delimiter is None:
+                raise ValueError("a table without a header needs its delimiter named")
+            self._delimiter, self.names = delimiter, list(names)
+            self.where = "the names given"
+            return
         header = self._header_line()
         choices = (delimiter,) if delimiter else DELIMITERS
         headers = {choice: split_header(header, choice) for choice in choices}
         self._delimiter = max(choices, key=lambda choice: (score(headers[choice]), len(headers[choice])))
-        self.names: list[str] = headers[self._delimiter]
+        self.names = headers[self._delimiter]
         self.where = f"the header split at {self._delimiter!r}"
 
     def _next(self) -> LineBlock | None:
@@ -77,16 +99,23 @@ class TextTable:
     def _header_line(self) -> str:
         """Take the first line that is not blank off the first block."""
         while self._block is not None:
-            block = self._block
-            end = block.buffer.find(b"\n", block.start, block.stop)
-            end = block.stop if end < 0 else end + 1
-            line = bytes(block.view[: end - block.start]).removeprefix(_BOM).strip(b"\r\n")
-            self._line += 1
-            rest = LineBlock(block.buffer, end, block.stop)
-            self._block = rest if len(rest) else self._next_or_fault()
+            line = self._take_line()
             if line.strip():
                 return line.decode("utf-8", "replace")
         raise InputError("the file has no header: all its lines are blank", file=self._path)
+
+    def _take_line(self) -> bytes:
+        """Take a line off the first block; empty at the end of the file."""
+        if self._block is None:
+            return b""
+        block = self._block
+        end = block.buffer.find(b"\n", block.start, block.stop)
+        end = block.stop if end < 0 else end + 1
+        line = bytes(block.view[: end - block.start]).removeprefix(_BOM).strip(b"\r\n")
+        self._line += 1
+        rest = LineBlock(block.buffer, end, block.stop)
+        self._block = rest if len(rest) else self._next_or_fault()
+        return line
 
     def _next_or_fault(self) -> LineBlock | None:
         # A fault after the header must not hide the header: blocks() raises it.
@@ -95,6 +124,11 @@ class TextTable:
         except StreamError as fault:
             self._stream = _raising(fault)
             return LineBlock(bytearray(), 0, 0)
+
+    @property
+    def fields(self) -> list[pa.Field]:
+        """Its columns: text, until it is parsed."""
+        return [pa.field(name, pa.binary()) for name in self.names]
 
     def blocks(self, types: Mapping[str, pa.DataType]) -> Iterator[RawBlock]:
         """Read the columns in `types`, in blocks.

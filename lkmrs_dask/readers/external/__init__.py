@@ -1,0 +1,1 @@
+"""Catalogues of other surveys and missions, as they are published."""
