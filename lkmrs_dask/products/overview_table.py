@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from io import StringIO
+from collections.abc import Iterable
 from pathlib import Path
 
 import astropy.units as u
 import numpy as np
 from astropy.table import Column, Table
 
+from lkmrs_dask.products.table_files import write_table
 from lkmrs_dask.sky.plates import Fields, mission_of_plate, plate
 from lkmrs_dask.stars.overview import Overview
 
@@ -119,58 +119,9 @@ def write_overview(table: Table, folder: str | os.PathLike) -> list[Path]:
     list of pathlib.Path
         The files, each written whole or not at all.
     """
-    return _write(table, Path(folder), "table1")
+    return write_table(table, folder, "table1")
 
 
 def write_plates(table: Table, folder: str | os.PathLike) -> list[Path]:
     """Write the plates as ``plates.csv``, ``plates.ecsv`` and ``plates.txt``; see `write_overview`."""
-    return _write(table, Path(folder), "plates")
-
-
-def _write(table: Table, folder: Path, stem: str) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    texts = {"txt": _plain_text(table)}
-    for suffix in ("csv", "ecsv"):
-        buffer = StringIO()
-        table.write(buffer, format=f"ascii.{suffix}")
-        texts[suffix] = buffer.getvalue()
-    paths = []
-    for suffix in ("csv", "ecsv", "txt"):
-        path = folder / f"{stem}.{suffix}"
-        unfinished = path.with_name(path.name + ".tmp")
-        unfinished.write_text(texts[suffix], "utf-8")
-        unfinished.replace(path)
-        paths.append(path)
-    return paths
-
-
-def _plain_text(table: Table) -> str:
-    """Columns set flush, thousands separated, descriptions below."""
-    cells = [[name, *map(_cell, table[name].tolist())] for name in table.colnames]
-    widths = [max(map(len, column)) for column in cells]
-    number = [table[name].dtype.kind in "if" for name in table.colnames]
-    lines = [
-        "  ".join(
-            c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, number, strict=True)
-        ).rstrip()
-        for row in zip(*cells, strict=True)
-    ]
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    total = len(lines) > 1 and lines[-1].startswith("Total")
-    body: Sequence[str] = [*lines[1:-1], rule, lines[-1]] if total else lines[1:]
-    about = [
-        f"  {name.ljust(max(map(len, table.colnames)))}  {table[name].description}"
-        + (f" [{table[name].unit}]" if table[name].unit else "")
-        for name in table.colnames
-    ]
-    return "\n".join([table.meta["title"], "", lines[0], rule, *body, "", "Columns", *about, ""])
-
-
-def _cell(value: str | float | bool) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return "" if np.isnan(value) else f"{value:.4f}"
-    return value
+    return write_table(table, folder, "plates")

@@ -1,0 +1,90 @@
+"""Settings of the internal errors: what is a deviation, what is clipped, and how the law is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from lkmrs_dask.errors import UsageError
+from lkmrs_dask.stars.deviations import FACTORS
+
+__all__ = ["CLIPS", "ErrorLawSettings"]
+
+CLIPS = ("overall", "bins")
+"""Within what sigma is taken when outliers are rejected."""
+
+_ROWS = ("factor", "min_snr", "rv_n_sigma", "rv_ddof", "rv_least_n")
+
+
+@dataclass(frozen=True)
+class ErrorLawSettings:
+    """How internal errors are found; the defaults are the paper's text to the letter.
+
+    The text rejects beyond 3 sigma of *all* deviations, bright and faint, which cuts the wings of the faint,
+    and so gives too small errors at low S/N (for Teff at S/N 10 a quarter too small).  What returns
+    the law that data were made with is ``clip="bins"``, ``factor="leverage"``, ``corrected=True``.
+
+    Parameters
+    ----------
+    clip : {"overall", "bins"}
+        Median and sigma of all deviations, or of those of the same S/N.
+    factor : {"paper", "leverage"}
+        Of Eq. 3; see `lkmrs_dask.stars.deviations.deviations`.
+    corrected : bool
+        Undo what clipping and weights did: the sigma of a normal distribution cut at the limits is
+        that of the whole one, and deviations are predicted with the errors of all spectra in the mean.
+    rounds : int
+        Rounds of clipping; 0 for none.
+    n_sigma : float
+        Deviations further from the median than this many sigma are rejected.
+    min_snr : float
+        Spectra below have no part in the fit (in the means they have).
+    least_spectra : int
+        Bins of S/N with fewer deviations left are not used.
+    rv_n_sigma, rv_ddof, rv_least_n : float, int, int
+        Which stars are RV variables, whose velocities are left out; see
+        `lkmrs_dask.stars.rv_variable.velocity_scatter`.
+
+    Raises
+    ------
+    UsageError
+        When a value has the wrong type or makes no sense.
+    """
+
+    clip: str = "overall"
+    factor: str = "paper"
+    corrected: bool = False
+    rounds: int = 3
+    n_sigma: float = 3.0
+    min_snr: float = 0.0
+    least_spectra: int = 30
+    rv_n_sigma: float = 3.0
+    rv_ddof: int = 1
+    rv_least_n: int = 2
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for one in fields(self):
+            value, kind = getattr(self, one.name), type(one.default)
+            fits = type(value) is kind or (kind is float and type(value) is int)
+            if not fits:
+                raise UsageError(f"{one.name} must be of type {kind.__name__}, not {value!r}")
+        checks = {
+            "clip": (self.clip in CLIPS, f"one of {', '.join(CLIPS)}"),
+            "factor": (self.factor in FACTORS, f"one of {', '.join(FACTORS)}"),
+            "rounds": (0 <= self.rounds <= 100, "from 0 to 100"),
+            "n_sigma": (1.0 <= self.n_sigma < 100.0, "from 1 to 100"),
+            "min_snr": (0.0 <= self.min_snr < 1000.0, "from 0 to 1000"),
+            "least_spectra": (self.least_spectra >= 5, "5 or more"),
+            "rv_n_sigma": (0.0 < self.rv_n_sigma < 1000.0, "above 0"),
+            "rv_ddof": (self.rv_ddof in (0, 1), "0 or 1"),
+            "rv_least_n": (self.rv_least_n >= 2, "2 or more"),
+        }
+        for name, (good, wanted) in checks.items():
+            if not good:
+                raise UsageError(f"{name} must be {wanted}, not {getattr(self, name)!r}")
+
+    def of_rows(self) -> dict[str, Any]:
+        """Those on which a summary of deviations depends; for the others no row need be read again."""
+        values = asdict(self)
+        return {name: values[name] for name in _ROWS}
