@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lkmrs_dask.errors import CatalogError
+from lkmrs_dask.catalog.places import change_of, read_footer
 from lkmrs_dask.schema import HEALPIX_COLUMN
 
 __all__ = ["Bounds", "column_bounds", "footer", "index_bounds"]
@@ -35,12 +34,12 @@ def footer(path: Path) -> pq.FileMetaData:
     CatalogError
         When the file is missing or is no Parquet.
     """
-    return _footer(path, *_state(path))
+    return _footer(path, *change_of(path))
 
 
 def column_bounds(path: Path, name: str) -> Bounds:
     """Statistics of a column, which may be missing in the file."""
-    return _bounds(path, name, *_state(path))
+    return _bounds(path, name, *change_of(path))
 
 
 def index_bounds(path: Path) -> Bounds:
@@ -48,20 +47,9 @@ def index_bounds(path: Path) -> Bounds:
     return column_bounds(path, HEALPIX_COLUMN)
 
 
-def _state(path: Path) -> tuple[int, float]:
-    try:
-        found = path.stat()
-    except OSError as fault:
-        raise CatalogError(f"{path}: cannot be read ({fault})") from fault
-    return found.st_size, found.st_mtime
-
-
 @lru_cache(maxsize=_KEPT)
 def _footer(path: Path, size: int, changed: float) -> pq.FileMetaData:
-    try:
-        return pq.read_metadata(path)
-    except (pa.ArrowInvalid, OSError) as fault:
-        raise CatalogError(f"{path}: cannot be read as Parquet ({fault})") from fault
+    return read_footer(path)
 
 
 @lru_cache(maxsize=8 * _KEPT)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from lkmrs_dask.catalog.places import is_remote, read_footer
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN
 from lkmrs_dask.sky.tiling import Tiling
@@ -78,7 +77,7 @@ def data_files(root: Path, order: int, pixel: int, suffix: str = ".parquet") -> 
     """List the Parquet files of a partition: one, or all of a folder."""
     path = partition_path(root, order, pixel, suffix)
     files = sorted(path.glob("*.parquet")) if suffix == "/" else [path]
-    if not files or not files[0].is_file():
+    if not is_remote(path) and not (files and files[0].is_file()):
         raise CatalogError(f"{path}: the partition's file is missing; run `lkmrs verify` on the survey")
     return files
 
@@ -96,12 +95,12 @@ def read_properties(path: Path) -> dict[str, str]:
 
 def resolve_root(path: Path) -> Path:
     """Return the catalogue's own folder: of a collection, that of its primary table."""
-    if not path.is_dir():
+    if not is_remote(path) and not path.is_dir():
         raise CatalogError(f"{path}: no such folder; a catalogue is a folder with a file hats.properties")
     collection = path / "collection.properties"
     if collection.is_file():
         primary = read_properties(collection).get("hats_primary_table_url")
-        if not primary or not (path / primary).is_dir():
+        if not primary or not (is_remote(path) or (path / primary).is_dir()):
             raise CatalogError(f"{collection}: hats_primary_table_url names no folder beside it: {primary}")
         return path / primary
     return path
@@ -118,7 +117,10 @@ def read_info(root: Path) -> HatsInfo:
     files = [root / name for name in ("hats.properties", "properties")]
     present = [file for file in files if file.is_file()]
     if not present:
-        raise CatalogError(f"{root}: neither hats.properties nor properties is there: not a HATS catalogue")
+        nobody = ", or nobody answers there: is there a network?" if is_remote(root) else ""
+        raise CatalogError(
+            f"{root}: neither hats.properties nor properties is there: not a HATS catalogue{nobody}"
+        )
     values = read_properties(present[0])
     kind = values.get("dataproduct_type", "object")
     wanted = {"obs_collection"} | ({"hats_col_ra", "hats_col_dec"} if kind in ("object", "source") else set())
@@ -154,7 +156,7 @@ def read_tiling(root: Path) -> Tiling:
         except (KeyError, ValueError) as fault:
             raise CatalogError(f"{listing}: needs integer columns Norder and Npix ({fault})") from fault
     elif metadata.is_file():
-        footer = _parquet(pq.read_metadata, metadata)
+        footer = read_footer(metadata)
         paths = (footer.row_group(i).column(0).file_path for i in range(footer.num_row_groups))
         pairs = [pair for pair in map(_pixel_of, paths) if pair]
     else:
@@ -169,21 +171,14 @@ def _pixel_of(path: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-def _parquet(read: Callable[[Path], Any], path: Path) -> Any:
-    try:
-        return read(path)
-    except (pa.ArrowInvalid, OSError) as fault:
-        raise CatalogError(f"{path}: cannot be read as Parquet ({fault})") from fault
-
-
 def read_schema(root: Path, tiling: Tiling, suffix: str) -> pa.Schema:
     """Arrow schema of the partitions, without pandas' own metadata."""
     common = root / "dataset" / "_common_metadata"
     if common.is_file():
-        schema = _parquet(pq.read_schema, common)
+        schema = read_footer(common).schema.to_arrow_schema()
     elif len(tiling):
         order, pixel = next(iter(tiling))
-        schema = _parquet(pq.read_schema, data_files(root, order, pixel, suffix)[0])
+        schema = read_footer(data_files(root, order, pixel, suffix)[0]).schema.to_arrow_schema()
     else:
         raise CatalogError(f"{root}: has no partitions and no _common_metadata, so its columns are unknown")
     return schema.remove_metadata()

@@ -27,7 +27,8 @@ def open_catalog(path: str | Path) -> Catalog:
     Parameters
     ----------
     path : str or Path
-        Folder of a catalogue, or of a HATS collection (its primary table is opened).
+        Folder of a catalogue, or of a HATS collection (its primary table is opened); or its address
+        (``https://``, ``s3://``, ...), read in place.
 
     Returns
     -------
@@ -43,7 +44,7 @@ def open_catalog(path: str | Path) -> Catalog:
     >>> stars = open_catalog("survey/stars")  # doctest: +SKIP
     >>> stars.cone_search(290.0, 44.5, 3600).compute()  # doctest: +SKIP
     """
-    files, tiling = open_files(Path(path))
+    files, tiling = open_files(path)
     return Catalog(files, tiling, files.info, tuple(files.schema.names), files.root)
 
 

@@ -14,7 +14,6 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from lkmrs_dask.catalog.footers import footer, index_bounds
 from lkmrs_dask.catalog.hats import (
@@ -25,6 +24,7 @@ from lkmrs_dask.catalog.hats import (
     read_tiling,
     resolve_root,
 )
+from lkmrs_dask.catalog.places import open_parquet, place_of
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN
 from lkmrs_dask.sky.index import healpix29
@@ -90,7 +90,7 @@ def read_table(files: Sequence[Path], schema: pa.Schema, ranges: Ranges | None =
 def read_groups(path: Path, schema: pa.Schema, groups: Sequence[int] | None = None) -> pa.Table:
     """Read the columns of `schema` from some row groups of a Parquet file, or from all; see `read_table`."""
     try:
-        with pq.ParquetFile(path, metadata=footer(path)) as file:
+        with open_parquet(path, footer(path)) as file:
             missing = set(schema.names) - set(file.schema_arrow.names)
             if missing:
                 raise CatalogError(
@@ -160,7 +160,7 @@ class HatsFiles:
         return table.append_column(HEALPIX_COLUMN, pa.array(index)).select(names)
 
 
-def open_files(path: Path) -> tuple[HatsFiles, Tiling]:
+def open_files(path: str | Path) -> tuple[HatsFiles, Tiling]:
     """Read what a catalogue on disk says of itself: the source of its rows, and its pixels.
 
     Raises
@@ -168,7 +168,7 @@ def open_files(path: Path) -> tuple[HatsFiles, Tiling]:
     CatalogError
         When the folder is missing or is no HATS catalogue of sky positions.
     """
-    root = resolve_root(path)
+    root = resolve_root(place_of(path))
     info = read_info(root)
     if info.kind not in _SPATIAL:
         raise CatalogError(f"{root}: a HATS catalogue of kind {info.kind} has no rows on the sky to open")

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lkmrs_dask.catalog.places import is_remote
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN
 
@@ -49,6 +50,8 @@ def find_stars(root: Path, column: str, values: pa.Array) -> np.ndarray | None:
     path = root / STAR_INDEX_FILE
     if len(values) == 0:
         return np.empty(0, np.int64)
+    if is_remote(root):
+        return None
     if column not in _COLUMNS or values.null_count or not path.is_file():
         return None
     bounds = pc.min_max(values).as_py()
