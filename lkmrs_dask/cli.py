@@ -253,6 +253,155 @@ def status(survey: Path, as_json: bool) -> None:
         click.echo(line)
 
 
+class _Neighbours(click.ParamType):
+    """A word, or a number."""
+
+    name = "nearest|all|one-to-one|N"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return int(value) if str(value).isdigit() else value
+
+
+class _Epoch(click.ParamType):
+    """A Julian year, or the name of a column."""
+
+    name = "year|column"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        try:
+            return float(value)
+        except ValueError:
+            return value
+
+
+def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if value else ()
+
+
+@main.command()
+@click.argument("left")
+@click.argument("right")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the result.")
+@click.option(
+    "--radius", "radius_arcsec", type=float, default=3.7, show_default=True, help="Arcsec, up to 7200."
+)
+@click.option("--neighbours", type=_Neighbours(), default="nearest", show_default=True, help="Which ones.")
+@click.option(
+    "--join",
+    type=click.Choice(["inner", "left", "anti"]),
+    default="inner",
+    show_default=True,
+    help="Pairs; all of LEFT, with nulls; those of LEFT without a counterpart.",
+)
+@click.option(
+    "--suffixes", nargs=2, default=("", "_2"), metavar="LEFT RIGHT", help="Of names in both [default: '' _2]."
+)
+@click.option("--left-epoch", type=_Epoch(), help="Epoch of LEFT's positions: a year, or a column.")
+@click.option("--right-epoch", type=_Epoch(), help="Of RIGHT's: with both, its rows move to LEFT's epochs.")
+@click.option(
+    "--proper-motion",
+    nargs=2,
+    default=("pmra", "pmdec"),
+    show_default=True,
+    metavar="PMRA PMDEC",
+    help="Columns of RIGHT, mas/yr.",
+)
+@click.option("--id", "id_column", metavar="COLUMN", help="RIGHT's identifier: the lowest wins a tie.")
+@click.option("--left-columns", callback=_names, metavar="A,B,...", help="Columns of LEFT [default: all].")
+@click.option("--right-columns", callback=_names, metavar="A,B,...", help="Columns of RIGHT [default: all].")
+@click.option("--overwrite", is_flag=True, help="Replace the catalogue at --out.")
+@_place_options
+def crossmatch(
+    left: str,
+    right: str,
+    out: Path,
+    left_columns: tuple[str, ...],
+    right_columns: tuple[str, ...],
+    overwrite: bool,
+    threads: int | None,
+    workers: int | None,
+    scheduler: str | None,
+    memory: str | None,
+    **options: Any,
+) -> None:
+    """Match two HATS catalogues on the sky, exactly at all borders; the result has LEFT's partitions."""
+    from lkmrs_dask.pipeline.cluster import Place
+    from lkmrs_dask.pipeline.match import match_files
+
+    match_files(
+        left,
+        right,
+        out,
+        left_columns=left_columns,
+        right_columns=right_columns,
+        overwrite=overwrite,
+        place=Place(threads, workers, scheduler, memory),
+        say=click.echo,
+        **options,
+    )
+
+
+@main.command("import")
+@click.argument("kind")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the catalogue.")
+@click.option("--columns", callback=_names, metavar="A,B,...", help="Keep these columns [default: all].")
+@click.option("--id", "id_column", metavar="COLUMN", help="Identifier, for KIND table.")
+@click.option("--ra", metavar="COLUMN", help="Right ascension (deg), for KIND table.")
+@click.option("--dec", metavar="COLUMN", help="Declination (deg), for KIND table.")
+@click.option("--epoch", type=float, metavar="YEAR", help="Epoch of the positions, for KIND table.")
+@click.option("--delimiter", metavar="CHARACTER", help="Of text files, where it is not found.")
+@_place_options
+def import_(
+    kind: str,
+    files: tuple[Path, ...],
+    out: Path,
+    columns: tuple[str, ...],
+    id_column: str | None,
+    threads: int | None,
+    workers: int | None,
+    scheduler: str | None,
+    memory: str | None,
+    **options: Any,
+) -> None:
+    """Make a HATS catalogue of another survey's published files.
+
+    KIND: kic, epic, k2_targets, tic, apogee, galah, gaia, gaia_variables, apokasc2, apokasc3, simbad, vsx, or
+    table for any other.
+    """
+    from lkmrs_dask.pipeline.cluster import Place, open_crew
+    from lkmrs_dask.pipeline.external import build_external
+
+    given = {name: value for name, value in {**options, "id": id_column}.items() if value is not None}
+    with open_crew(Place(threads, workers, scheduler, memory)) as crew:
+        counts = build_external(kind, files, out, keep=columns or None, executor=crew.executor, **given)
+    click.echo(f"{counts['rows']:,} rows, {counts['columns']} columns: {counts['path']}")
+    for reason, number in counts["rows_set_aside"].items():
+        click.echo(f"set aside: {number:,} x {reason}")
+    if counts["repeated_ids"]:
+        click.echo(f"{counts['repeated_ids']:,} rows repeat the identifier of another")
+    if counts["left_out"]:
+        click.echo(f"left out: {', '.join(counts['left_out'])}")
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option(
+    "--to", "folder", type=click.Path(path_type=Path), default=Path(), help="Folder [default: this one]."
+)
+@click.option("--only", multiple=True, metavar="PATTERN", help="Of a catalogue in many files, these only.")
+def fetch(name: str | None, folder: Path, only: tuple[str, ...]) -> None:
+    """Download the real catalogue NAME from its publisher, or list those whose address is known."""
+    from lkmrs_dask.pipeline.fetch import fetch, list_known
+
+    if name is None:
+        for one in list_known():
+            click.echo(f"{one.name:<18} {one.title}")
+        return
+    for path in fetch(name, folder, only=only, report=click.echo):
+        click.echo(str(path))
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("name", required=False)
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)

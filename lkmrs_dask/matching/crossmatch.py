@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain, count
+from numbers import Real
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
 from lkmrs_dask.catalog.catalog import Catalog
-from lkmrs_dask.errors import UsageError
+from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.matching.drift import Drift
 from lkmrs_dask.matching.matched import Asked, Matched, Names
 from lkmrs_dask.matching.pairs import MOST_ARCSEC
-from lkmrs_dask.matching.side import Side
+from lkmrs_dask.matching.side import Side, is_number, stated_unit
 from lkmrs_dask.schema import HEALPIX_COLUMN
 
-__all__ = ["crossmatch"]
+__all__ = ["RADIUS_ARCSEC", "crossmatch"]
+
+RADIUS_ARCSEC = 3.7
+"""The paper's radius: 3.3 arcsec of the fibre and 0.4 of its pointing (section 3.1)."""
 
 SEPARATION, CANDIDATES = "separation_arcsec", "n_candidates"
 _JOINS = ("inner", "left", "anti")
 _KINDS = ("nearest", "all", "one-to-one")
 _IDENTIFIERS = ("star_id", "source_id")
+_MANY = 1 << 40  # neighbours: more than any catalogue has
 
 
 def crossmatch(
     left: Catalog,
     right: Catalog,
-    radius_arcsec: float = 3.7,
+    radius_arcsec: float = RADIUS_ARCSEC,
     neighbours: Literal["nearest", "all", "one-to-one"] | int = "nearest",
     join: Literal["inner", "left", "anti"] = "inner",
     suffixes: tuple[str, str] = ("", "_2"),
@@ -55,7 +61,8 @@ def crossmatch(
     join : {"inner", "left", "anti"}
         Pairs; pairs and rows of `left` without a counterpart, with nulls; or only those without.
     suffixes : tuple of str
-        Appended to columns of `left` and of `right` whose names are in both.
+        Appended to columns of `left` and of `right` whose names are in both.  The coordinates of `left` count
+        as its columns even where they are not selected.
     left_epoch, right_epoch : float or str, optional
         Epochs of the positions: a Julian year (2016.0), or a column of Julian years, MJD or JD.  Where they
         are given, the rows of `right` are moved to the epoch of each row of `left` by their proper motion.
@@ -70,8 +77,9 @@ def crossmatch(
     -------
     Catalog
         The partitions of `left`; its columns, then those of `right` but for its ``_healpix_29``, then
-        ``separation_arcsec`` and ``n_candidates`` (rows of `right` within the radius).  Rows of one row of
-        `left` follow each other, the nearest first.  Of an anti join the columns of `left` alone.
+        ``separation_arcsec`` and ``n_candidates`` (rows of `right` within the radius), with a suffix where
+        these names are taken, as in a match of a match.  Rows of one row of `left` follow each other, the
+        nearest first.  Of an anti join the columns of `left` alone.
 
     Raises
     ------
@@ -92,26 +100,29 @@ def crossmatch(
     >>> stars = open_catalog("survey/stars")  # doctest: +SKIP
     >>> crossmatch(stars, open_catalog("gaia"), radius_arcsec=3.7).write("stars_in_gaia")  # doctest: +SKIP
     """
+    for side, catalog in (("left", left), ("right", right)):
+        if not isinstance(catalog, Catalog):
+            kind = type(catalog).__name__
+            raise UsageError(f"{side} is a Catalog, of open_catalog or from_dataframe, not {kind}")
     most, mutual = _wanted(neighbours)
     if join not in _JOINS:
         raise UsageError(f"join is one of {', '.join(_JOINS)}, not {join!r}")
-    if not (isinstance(radius_arcsec, int | float) and 0.0 < radius_arcsec <= MOST_ARCSEC):
-        raise UsageError(f"the radius lies in (0, {MOST_ARCSEC:g}] arcsec, not {radius_arcsec!r}")
+    if not (isinstance(radius_arcsec, Real) and 0.0 < radius_arcsec <= MOST_ARCSEC):
+        raise UsageError(f"the radius is a number in (0, {MOST_ARCSEC:g}] (arcsec), not {radius_arcsec!r}")
     drift = _drift(left, right, left_epoch, right_epoch, proper_motion)
     asked = Asked(float(radius_arcsec), most, mutual, join, drift)
     right_side = Side.of(right, id_column if id_column is not None else _identifier(right))
     left_side = Side.of(left, _identifier(left))
-    names, schema = _columns(left, right, suffixes, join)
+    names, schema, (ra, dec) = _columns(left, right, suffixes, join)
     source = Matched(left_side, right_side, asked, names, schema)
-    position = {of: name for name, of in names.left}
     info = replace(
         left.info,
         name=f"{left.name}_x_{right.name}",
         n_rows=None,
         suffix=".parquet",
         properties={},
-        ra_column=position.get(left.info.ra_column, left.info.ra_column),
-        dec_column=position.get(left.info.dec_column, left.info.dec_column),
+        ra_column=ra,
+        dec_column=dec,
     )
     return replace(left, source=source, names=tuple(schema.names), info=info, path=None)
 
@@ -119,7 +130,7 @@ def crossmatch(
 def _wanted(neighbours: str | int) -> tuple[int | None, bool]:
     """Counterparts of a row at most (None: all), and whether they must be mutual."""
     if isinstance(neighbours, int | np.integer) and not isinstance(neighbours, bool) and neighbours >= 1:
-        return int(neighbours), False
+        return min(int(neighbours), _MANY), False
     if neighbours not in _KINDS:
         raise UsageError(f"neighbours is {', '.join(_KINDS)} or a number from 1 on, not {neighbours!r}")
     return (None if neighbours == "all" else 1), neighbours == "one-to-one"
@@ -143,8 +154,10 @@ def _drift(
     if left_epoch is None or right_epoch is None:
         raise UsageError("proper motions count where both epochs are given: left_epoch and right_epoch")
     for epoch in (left_epoch, right_epoch):
-        if not isinstance(epoch, str) and not 1800.0 <= epoch <= 2200.0:
-            raise UsageError(f"an epoch is a column or a Julian year from 1800 to 2200, not {epoch}")
+        if not isinstance(epoch, str) and not (isinstance(epoch, Real) and 1800.0 <= epoch <= 2200.0):
+            raise UsageError(f"an epoch is a column or a Julian year from 1800 to 2200, not {epoch!r}")
+    if isinstance(proper_motion, str) or len(proper_motion) != 2:
+        raise UsageError(f"proper_motion names two columns, as in ('pmra', 'pmdec'), not {proper_motion!r}")
     drift = Drift(left_epoch, right_epoch, *proper_motion)
     for catalog, columns in ((left, drift.left_columns), (right, drift.right_columns)):
         unknown = [name for name in columns if name not in catalog.source.schema.names]
@@ -153,33 +166,52 @@ def _drift(
                 f"{catalog.name} has no column {', '.join(unknown)}, which proper motion needs; "
                 f"it has {', '.join(catalog.source.schema.names)}"
             )
+        for name in columns:
+            kind = catalog.source.schema.field(name)
+            if not is_number(kind.type):
+                raise UsageError(f"{catalog.name}: column {name} is {kind.type}, but must hold numbers")
+            unit = stated_unit(kind)
+            if name in proper_motion and unit and "mas" not in unit.lower():
+                raise CatalogError(f"{catalog.name}: column {name} is in {unit}, not in mas/yr")
     return drift
 
 
-def _columns(left: Catalog, right: Catalog, suffixes: tuple[str, str], join: str) -> tuple[Names, pa.Schema]:
-    """Name the columns of the result."""
+def _columns(
+    left: Catalog, right: Catalog, suffixes: tuple[str, str], join: str
+) -> tuple[Names, pa.Schema, tuple[str, str]]:
+    """Name the columns of the result; the last are the names of its coordinates."""
+    position = (left.info.ra_column, left.info.dec_column)
     lefts = [HEALPIX_COLUMN, *(name for name in left.names if name != HEALPIX_COLUMN)]
     if join == "anti":
         fields = [left.source.schema.field(name) for name in lefts]
-        return Names(tuple((name, name) for name in lefts)), pa.schema(fields)
-    if len(suffixes) != 2 or not all(isinstance(suffix, str) for suffix in suffixes):
+        return Names(tuple((name, name) for name in lefts)), pa.schema(fields), position
+    if not isinstance(suffixes, tuple | list) or [type(one) for one in suffixes] != [str, str]:
         raise UsageError(f"suffixes are two texts, not {suffixes!r}")
     rights = [name for name in right.names if name != HEALPIX_COLUMN]
-    both = set(lefts) & {*rights, SEPARATION, CANDIDATES}
-    named_left = [(name + (suffixes[0] if name in both else ""), name) for name in lefts]
-    named_right = [(name + (suffixes[1] if name in both else ""), name) for name in rights]
-    new = [name + (suffixes[1] if name in both else "") for name in (SEPARATION, CANDIDATES)]
-    names = [*(name for name, _ in (*named_left, *named_right)), *new]
+    # Coordinates of the right side must not pass for those of the result.
+    both = {*lefts, *position} & set(rights)
+    of_left = {name: name + suffixes[0] if name in both else name for name in (*lefts, *position)}
+    named_left = tuple((of_left[name], name) for name in lefts)
+    named_right = tuple((name + suffixes[1] if name in both else name, name) for name in rights)
+    names = [*of_left.values(), *(name for name, _ in named_right)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(f"both catalogues would give a column {', '.join(twice)}: choose other suffixes")
+    new = [_new_name(name, suffixes[1], names) for name in (SEPARATION, CANDIDATES)]
     fields = [left.source.schema.field(of).with_name(name) for name, of in named_left]
     fields += [right.source.schema.field(of).with_name(name).with_nullable(True) for name, of in named_right]
-    fields.append(
-        pa.field(
-            new[0], pa.float64(), metadata={"unit": "arcsec", "description": f"Distance from {right.name}"}
-        )
+    about = {"unit": "arcsec", "description": f"Distance from {right.name}"}
+    fields.append(pa.field(new[0], pa.float64(), metadata=about))
+    about = {"description": f"Rows of {right.name} within the radius"}
+    fields.append(pa.field(new[1], pa.int32(), metadata=about))
+    return (
+        Names(named_left, named_right, *new),
+        pa.schema(fields),
+        (of_left[position[0]], of_left[position[1]]),
     )
-    text = f"Rows of {right.name} within the radius"
-    fields.append(pa.field(new[1], pa.int32(), metadata={"description": text}))
-    return Names(tuple(named_left), tuple(named_right), *new), pa.schema(fields)
+
+
+def _new_name(name: str, suffix: str, taken: list[str]) -> str:
+    """Name of a new column: where it is taken, with the suffix or else a number."""
+    names = chain((name, name + suffix), (f"{name}_{number}" for number in count(2)))
+    return next(one for one in names if one not in taken)

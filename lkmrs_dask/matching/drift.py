@@ -23,7 +23,10 @@ __all__ = ["FASTEST_MASYR", "Drift"]
 FASTEST_MASYR = 11_000.0
 """No star moves faster (Barnard's: 10,393 mas/yr)."""
 
-_YEARS = (1850.0, 2150.0)  # of epochs that are not known before their rows are read
+_YEARS = (
+    1800.0,
+    2200.0,
+)  # of epochs that are not known before their rows are read: all that are taken for such
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -85,6 +88,7 @@ class Drift:
         Statistics of proper motions tell how far each row group's stars may be from where they are listed.
         """
         span = _span(epoch, _bounds_of(self.right_epoch))
+        radius += side.slack_arcsec
         ranges = covering_ranges(index, radius + FASTEST_MASYR * span / 1000.0)
         if not side.in_files:
             return ranges, side.pieces(ranges)

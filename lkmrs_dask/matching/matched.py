@@ -124,7 +124,7 @@ class Matched:
         if drift is not None:
             ranges, pieces = drift.right_pieces(self.right, points.index, epoch, radius)
         else:
-            ranges = covering_ranges(points.index, radius)
+            ranges = covering_ranges(points.index, radius + self.right.slack_arcsec)
             pieces = self.right.pieces(ranges)
         return Search(self.right, ranges, pieces, columns, wanted)
 
@@ -142,13 +142,16 @@ class Matched:
         if not len(keep):
             return keep
         rows = search.take(chosen, self._right_columns)
-        points, drift = self.right.points(rows, part), self.asked.drift
+        points, drift = self.right.points(rows, None), self.asked.drift
+        radius = self.asked.radius_arcsec + self.left.slack_arcsec
         if drift is not None:
-            ranges = drift.left_ranges(points, drift.motion(rows), self.asked.radius_arcsec)
+            ranges = drift.left_ranges(points, drift.motion(rows), radius)
         else:
-            ranges = covering_ranges(points.index, self.asked.radius_arcsec)
+            ranges = covering_ranges(points.index, radius)
         epoch_columns = drift.left_columns if drift is not None else []
-        back = Search(self.left, ranges, self.left.pieces(ranges), [*self.left.position, *epoch_columns])
+        # All rows of a piece are read, for rows are told by their numbers in it.
+        pieces = self.left.pieces(ranges)
+        back = Search(self.left, None, pieces, [*self.left.position, *epoch_columns])
 
         def find(lefts: pa.Table, piece: Piece) -> Iterator[Pairs]:
             epoch = drift.left_epochs(lefts) if drift is not None else np.empty(0)

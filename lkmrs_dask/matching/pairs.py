@@ -79,6 +79,8 @@ class Points:
             row = np.flatnonzero(finite)
             ra, dec = ra[row], dec[row]
             index = index[row] if index is not None else None
+        if np.any(ra < 0.0) or np.any(ra >= 360.0):
+            ra = ra % 360.0  # so that the same place is so to the last bit
         if index is None:
             index = healpix29(ra, dec)
         if np.any(index[1:] < index[:-1]):

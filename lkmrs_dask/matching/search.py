@@ -10,13 +10,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lkmrs_dask.matching.nearest import Chosen, Counterparts
-from lkmrs_dask.matching.pairs import Pairs, distinct
+from lkmrs_dask.matching.pairs import Pairs
 from lkmrs_dask.matching.side import Piece, Side
 from lkmrs_dask.sky.regions import Ranges
 
 __all__ = ["Search"]
 
-_CHECKED = 3  # pieces
+_ROW_BITS = 40  # of the number of a row in a piece
 
 FindPairs = Callable[[pa.Table, Piece], Iterator[Pairs]]
 """Pairs of the points (left) with the rows of a piece (right)."""
@@ -29,8 +29,8 @@ class Search:
     ----------
     side : Side
         The catalogue that is searched.
-    ranges : (lo, hi)
-        Index ranges in which counterparts may be.
+    ranges : (lo, hi) or None
+        Index ranges in which counterparts may be: sources other than files may leave out rows elsewhere.
     pieces : list of Piece
         Its pieces there.
     columns : sequence of str
@@ -42,7 +42,7 @@ class Search:
     def __init__(
         self,
         side: Side,
-        ranges: Ranges,
+        ranges: Ranges | None,
         pieces: Iterable[Piece],
         columns: Sequence[str],
         wanted: Sequence[str] = (),
@@ -53,22 +53,17 @@ class Search:
 
     def run(self, n_points: int, most: int | None, find: FindPairs) -> tuple[Chosen, NDArray[np.int32]]:
         """Find the counterparts of points: `most` of each, and how many there were."""
-        best = Counterparts(n_points, most)
+        best = Counterparts(n_points, most, self._ranks)
         for number, piece in enumerate(self.pieces):
             table = self._read(piece)
-            found = []
+            self._held[number] = np.arange(len(table)), table
+            near = np.zeros(len(table), dtype=bool)
             for pairs in find(table, piece):
+                near[pairs.right] = True
                 best.add(number, pairs)
-                found.append(pairs.right)
-            if found:
-                # What was read of rows that may be chosen is kept: it need not be read again.
-                rows = distinct(np.concatenate(found))
-                self._held[number] = rows, table.take(pa.array(rows))
-        if not self._held:
-            # Nothing near, although the index says that something may be: see whether the index is right.
-            for piece in self.pieces[:_CHECKED]:
-                self.side.check_index(self.side.points(self._read(piece), piece.part))
-        return best.choose(self._ranks), best.n_candidates
+            # What was read of rows that may be chosen is kept: it need not be read again.
+            self._held[number] = np.flatnonzero(near), table.filter(pa.array(near))
+        return best.choose(), best.n_candidates
 
     def _read(self, piece: Piece) -> pa.Table:
         columns = self.columns
@@ -78,10 +73,20 @@ class Search:
         return self.side.read(piece, list(dict.fromkeys(columns)), self.ranges)
 
     def _ranks(self, tied: Chosen) -> NDArray[np.int64]:
+        """Rank of the right rows of pairs: by identifier, nulls last, then by place."""
+        # A row may be in very many pairs.
+        row = tied.piece << _ROW_BITS | tied.right
+        rows, which = np.unique(row, return_inverse=True)
         if self.side.id_column is None:
-            return np.zeros(len(tied.left), dtype=np.int64)
-        ids = self.take(tied, [self.side.id_column]).column(0)
-        return pc.rank(ids, sort_keys="ascending", tiebreaker="min").to_numpy().astype(np.int64)
+            return which
+        none = np.empty(len(rows), dtype=np.int64)
+        distinct_rows = Chosen(
+            none, rows >> _ROW_BITS, rows & ((1 << _ROW_BITS) - 1), none.astype(np.float64)
+        )
+        ids = self.take(distinct_rows, [self.side.id_column]).column(0)
+        if pa.types.is_dictionary(ids.type):
+            ids = ids.cast(ids.type.value_type)
+        return pc.rank(ids, sort_keys="ascending", tiebreaker="first").to_numpy().astype(np.int64)[which]
 
     def take(self, chosen: Chosen, columns: Sequence[str]) -> pa.Table:
         """Columns of the counterparts, in the order of the pairs."""
@@ -100,11 +105,11 @@ class Search:
 
     def _take_piece(self, number: int, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         held, table = self._held[number]
-        table = table.select([name for name in columns if name in table.column_names])
-        table = table.take(pa.array(np.searchsorted(held, rows)))
+        place = pa.array(np.searchsorted(held, rows))
         more = [name for name in columns if name not in table.column_names]
-        if more:
-            rest = self.side.take(self.pieces[number], rows, more)
-            for name in more:
-                table = table.append_column(rest.field(name), rest.column(name))
-        return table.select(list(columns))
+        rest = self.side.take(self.pieces[number], rows, more) if more else None
+        taken = [
+            rest.column(name) if rest is not None and name in more else table.column(name).take(place)
+            for name in columns
+        ]
+        return pa.table(taken, schema=pa.schema([self.side.source.schema.field(name) for name in columns]))

@@ -18,16 +18,18 @@ from lkmrs_dask.catalog.sources import HatsFiles, PartitionSource, read_groups, 
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.matching.pairs import Points, distinct
 from lkmrs_dask.schema import HEALPIX_COLUMN
-from lkmrs_dask.sky.index import INDEX_ORDER, pixel_centre, separation_arcsec
+from lkmrs_dask.sky.index import INDEX_ORDER, pixel_centre, pixel_radius_deg, separation_arcsec
 from lkmrs_dask.sky.regions import Ranges
 from lkmrs_dask.sky.tiling import Tiling
 
-__all__ = ["Piece", "Side", "floats"]
+__all__ = ["Piece", "Side", "floats", "is_number", "stated_unit"]
 
 _PIECE_ROWS = 1 << 19
 _TAKE_BYTES = 64 << 20  # decoded at a time while rows are taken
 _CHECKED = 16  # rows of a piece whose coordinates are held against their index
 _OFF_ARCSEC = 1.0
+_FLOAT32_ARCSEC = 0.06
+"""Half a step of a 32-bit number of 256 to 360 (deg): so far may rows be from where their index is."""
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -44,6 +46,16 @@ class Piece(NamedTuple):
     first: int = 0
     path: Path | None = None
     groups: tuple[int, ...] = ()
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a column holds numbers that `floats` can give."""
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
+
+
+def stated_unit(column: pa.Field) -> str:
+    """Unit that a column's metadata state; empty for none."""
+    return (column.metadata or {}).get(b"unit", b"").decode()
 
 
 def floats(table: pa.Table, name: str) -> Floats:
@@ -87,7 +99,8 @@ class Side:
         Raises
         ------
         UsageError
-            For a margin catalogue, one without its coordinates, or an unknown `id_column`.
+            For a margin catalogue, one without its coordinates, or an `id_column` that is unknown or that has
+            no order.
         CatalogError
             When the coordinates are stated to be in other units than degrees.
         """
@@ -101,12 +114,15 @@ class Side:
                 f"{catalog.name} has no column {', '.join(missing)}; it has {', '.join(schema.names)}"
             )
         for name in wanted[:2]:
-            kind = schema.field(name)
-            unit = (kind.metadata or {}).get(b"unit", b"deg").decode()
-            if unit.lower() not in ("deg", "degree", "degrees"):
+            column = schema.field(name)
+            unit = stated_unit(column)
+            if unit and unit.lower() not in ("deg", "degree", "degrees"):
                 raise CatalogError(f"{catalog.name}: column {name} is in {unit}, not in degrees")
-            if not (pa.types.is_floating(kind.type) or pa.types.is_integer(kind.type)):
-                raise CatalogError(f"{catalog.name}: column {name} is {kind.type}, no numbers of degrees")
+            if not is_number(column.type):
+                raise CatalogError(f"{catalog.name}: column {name} is {column.type}, no numbers of degrees")
+        if id_column is not None and pa.types.is_nested(schema.field(id_column).type):
+            kind = schema.field(id_column).type
+            raise UsageError(f"{catalog.name}: identifiers are numbers or text; {id_column} is {kind}")
         return cls(catalog.name, catalog.source, catalog.tiling, info.ra_column, info.dec_column, id_column)
 
     @property
@@ -170,42 +186,60 @@ class Side:
         index = [HEALPIX_COLUMN] if HEALPIX_COLUMN in stored.names else []
         return [*index, self.ra, self.dec]
 
-    def points(self, table: pa.Table, part: Part) -> Points:
+    @property
+    def _coarse(self) -> bool:
+        """Whether coordinates have lost digits, perhaps after their index was made."""
+        kinds = [self.source.schema.field(name).type for name in (self.ra, self.dec)]
+        return any(pa.types.is_floating(kind) and kind != pa.float64() for kind in kinds)
+
+    @property
+    def slack_arcsec(self) -> float:
+        """How far a row may be from where the index says that it is."""
+        return _FLOAT32_ARCSEC if self._coarse else 0.0
+
+    def points(self, table: pa.Table, part: Part | None) -> Points:
         """Positions of rows; null ones are left out.
 
+        Parameters
+        ----------
+        table : pyarrow.Table
+            Rows with the columns of `position`.
+        part : (int, int) or None
+            Their partition; None for rows of several that were checked before.
+
         Raises
         ------
         CatalogError
-            For a declination beyond a pole, or coordinates that are not where the index says.
+            For a declination beyond a pole, or coordinates that are not where the index or the partition is.
         """
         ra, dec = floats(table, self.ra), floats(table, self.dec)
-        where = f"{self.name}, partition order {part[0]}, pixel {part[1]}"
-        if len(dec) and np.nanmax(np.abs(dec), initial=0.0) > 90.0:
-            raise CatalogError(f"{where}: column {self.dec} goes beyond 90 deg: not in degrees?")
+        if np.nanmax(np.abs(dec), initial=0.0) > 90.0:
+            raise CatalogError(f"{self.name}: column {self.dec} goes beyond 90 deg: not in degrees?")
         index = None
-        if HEALPIX_COLUMN in table.column_names:
-            column = table.column(HEALPIX_COLUMN)
-            index = column.to_numpy() if column.null_count == 0 else None
-        return Points.of(ra, dec, index)
+        if HEALPIX_COLUMN in table.column_names and table.column(HEALPIX_COLUMN).null_count == 0:
+            index = table.column(HEALPIX_COLUMN).cast(pa.int64()).to_numpy()
+        if part is not None:
+            self._check_places(ra, dec, index, part)
+        return Points.of(ra, dec, None if self._coarse else index)
 
-    def check_index(self, points: Points) -> None:
-        """See whether positions are where their index is; a pair that was found shows it as well.
-
-        Raises
-        ------
-        CatalogError
-            When they are not: they are in other units, most likely.
-        """
-        if not len(points):
+    def _check_places(self, ra: Floats, dec: Floats, index: Integers | None, part: Part) -> None:
+        """See whether some positions are where their index is, or else in their partition."""
+        known = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
+        if not len(known):
             return
-        at = distinct(np.linspace(0, len(points) - 1, _CHECKED).astype(np.int64))
-        ra, dec = points.ra[at], points.dec[at]
-        away = separation_arcsec(*pixel_centre(INDEX_ORDER, points.index[at])[:2], ra, dec)
+        at = known[distinct(np.linspace(0, len(known) - 1, _CHECKED).astype(np.int64))]
+        if index is not None:
+            place, reach, what = pixel_centre(INDEX_ORDER, index[at]), 0.0, f"its {HEALPIX_COLUMN}"
+        else:
+            place, reach = pixel_centre(*part), 3600.0 * pixel_radius_deg(part[0])
+            what = f"its partition, order {part[0]}, pixel {part[1]},"
+        away = separation_arcsec(*place, ra[at], dec[at]) - reach
         worst = int(away.argmax())
         if away[worst] > _OFF_ARCSEC:
             raise CatalogError(
-                f"{self.name}: a row with {self.ra} {ra[worst]}, {self.dec} {dec[worst]} is "
-                f"{away[worst]:.4g} arcsec from where its {HEALPIX_COLUMN} is: coordinates must be in degrees"
+                f"{self.name}: a row with {self.ra} {ra[at[worst]]}, {self.dec} {dec[at[worst]]} is "
+                f"{away[worst]:.4g} arcsec from where {what} is: coordinates must be in degrees, and those "
+                "that the catalogue was partitioned by"
             )
 
     def take(self, piece: Piece, rows: Integers, columns: Sequence[str]) -> pa.Table:

@@ -11,7 +11,8 @@ from lkmrs_dask.errors import LkmrsError, UsageError
 from lkmrs_dask.pipeline.check import Checked, forget, verify_survey
 from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.draft import Draft
-from lkmrs_dask.pipeline.job import InputSpec, Job, Settings
+from lkmrs_dask.pipeline.inputs import InputSpec
+from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.readings import (
     Reading,
@@ -23,6 +24,7 @@ from lkmrs_dask.pipeline.readings import (
 )
 from lkmrs_dask.pipeline.record import readings_there, recorded_job
 from lkmrs_dask.pipeline.run import run_readings
+from lkmrs_dask.pipeline.settings import Settings
 from lkmrs_dask.pipeline.survey import Survey
 
 __all__ = ["add_files", "drop_files", "repair"]

@@ -14,11 +14,12 @@ from lkmrs_dask.catalog.running import run_tasks
 from lkmrs_dask.catalog.verify import verify_catalog
 from lkmrs_dask.errors import CatalogError, LkmrsError
 from lkmrs_dask.pipeline.draft import interrupted_commit
+from lkmrs_dask.pipeline.external_stage import EXTERNAL
 from lkmrs_dask.pipeline.readings import READ, listed_readings
 from lkmrs_dask.pipeline.rest import REST
-from lkmrs_dask.pipeline.science import OVERVIEW
+from lkmrs_dask.pipeline.science import DEVIATIONS, OVERVIEW
 from lkmrs_dask.pipeline.summary import read_summary
-from lkmrs_dask.pipeline.survey import CATALOGS, Survey
+from lkmrs_dask.pipeline.survey import Survey
 
 __all__ = ["Checked", "forget", "verify_survey"]
 
@@ -69,12 +70,15 @@ def verify_survey(survey: Survey, executor: Executor | None = None) -> Iterator[
         yield Checked("survey", [problem], [])
         return
     stated = _stated(survey)
-    for name in CATALOGS:
+    for name in survey.catalog_names():
         if (survey.receipts / name).is_dir() or name in survey.catalogs() or name in stated:
             yield _check_catalog(survey, name, stated.get(name), executor)
+    if (survey.receipts / EXTERNAL).is_dir():
+        yield Checked(EXTERNAL, *_files(survey, EXTERNAL, executor))
     yield Checked("others", *_files(survey, REST, executor))
     problems, remove = _files(survey, READ, executor)
-    problems += _files(survey, OVERVIEW, executor)[0]
+    for stage in (OVERVIEW, DEVIATIONS):
+        problems += _files(survey, stage, executor)[0]
     listed, there = listed_readings(survey), Receipt.read_all(survey.receipts, READ, damaged=[])
     if listed is not None:
         problems += [f"the receipt of reading {name} is missing" for name in sorted(set(listed) - set(there))]

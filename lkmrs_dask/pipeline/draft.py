@@ -233,7 +233,7 @@ def latest_draft(survey: Survey) -> Survey | None:
     """Draft of the run that is at work or was interrupted, None where there is none."""
     drafts = [Survey(path) for path in survey.work.glob(f"{_NEXT}*")]
     # A worker that was left behind may have made a folder anew for the piece that it was on.
-    return max(drafts, key=lambda draft: sum(1 for _ in draft.receipts.glob("*/*.json")), default=None)
+    return max(drafts, key=lambda draft: sum(1 for _ in draft.receipts.rglob("*.json")), default=None)
 
 
 def _sync_all(path: Path) -> None:

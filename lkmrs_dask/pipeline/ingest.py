@@ -16,10 +16,10 @@ from lkmrs_dask.catalog.receipts import write_array
 from lkmrs_dask.errors import InputError, LkmrsError
 from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.draft import Draft, Found
-from lkmrs_dask.pipeline.job import Settings
 from lkmrs_dask.pipeline.partitions import CatalogWork, write_rows
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.readings import FILES, LIST, PLACES, READ, Read, Reading, read_raw, write_list
+from lkmrs_dask.pipeline.settings import Settings
 from lkmrs_dask.pipeline.stages import Failure
 from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA
 from lkmrs_dask.schema import HEALPIX_COLUMN, TABLES

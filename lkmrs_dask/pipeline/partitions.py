@@ -30,7 +30,6 @@ from lkmrs_dask.catalog.survey_rows import SurveyRows, count_copies, repeats_fil
 from lkmrs_dask.errors import LkmrsError
 from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.draft import Draft
-from lkmrs_dask.pipeline.job import Settings
 from lkmrs_dask.pipeline.progress import Reporter, StageRecord
 from lkmrs_dask.pipeline.readings import (
     PLACES,
@@ -40,6 +39,7 @@ from lkmrs_dask.pipeline.readings import (
     read_raw,
     split_by_run,
 )
+from lkmrs_dask.pipeline.settings import Settings
 from lkmrs_dask.pipeline.stages import Done, Failure, Unit, carry_out
 from lkmrs_dask.schema import TableSchema
 from lkmrs_dask.sky.tiling import Tiling

@@ -50,7 +50,7 @@ def state_lines(survey: Survey) -> Iterator[str]:
     else:
         return
     draft = latest_draft(survey)
-    for stage in sorted(draft.receipts.glob("*")) if draft is not None else []:
-        done = sum(1 for _ in stage.glob("*.json"))
-        if done:
-            yield f"{stage.name:<14} {done:,} pieces done"
+    folders = {path.parent for path in draft.receipts.glob("*/**/*.json")} if draft is not None else set()
+    for stage in sorted(folders):
+        name = stage.relative_to(draft.receipts).as_posix() if draft is not None else ""
+        yield f"{name:<14} {sum(1 for _ in stage.glob('*.json')):,} pieces done"

@@ -12,7 +12,7 @@ from lkmrs_dask.catalog.receipts import Receipt, WrittenFile
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.readings import LIST, PLACES
-from lkmrs_dask.pipeline.survey import CATALOGS, Survey
+from lkmrs_dask.pipeline.survey import CATALOGS, MATCHES, Survey
 from lkmrs_dask.schema import TABLES
 
 __all__ = ["REST", "stale_parts", "write_rest"]
@@ -37,13 +37,14 @@ def write_rest(draft: Draft) -> None:
 
 def _rest(draft: Draft) -> Iterator[tuple[Path, Path]]:
     """Files, each beside the root that its name in the survey is relative to."""
-    for name in (*CATALOGS, *_FOLDERS, *_FILES):
+    names = dict.fromkeys([*draft.survey.catalog_names(), *draft.next.catalog_names()])
+    for name in (*names, *_FOLDERS, *_FILES):
         there = draft.where(name)
         if there is None:
             continue
         root = there.parents[name.count("/")]
         for path in [there] if there.is_file() else sorted(there.rglob("*")):
-            if path.is_file() and not (name in CATALOGS and path.name.startswith("Npix=")):
+            if path.is_file() and not (name in names and path.name.startswith("Npix=")):
                 yield root, path
 
 
@@ -54,11 +55,13 @@ def stale_parts(survey: Survey) -> set[str]:
     except CatalogError:
         receipt = None
     if receipt is None:
-        return {*CATALOGS, *_FOLDERS, *_FILES}
+        return {*survey.catalog_names(), *_FOLDERS, *_FILES}
     changed = (file.path for file in receipt.files if not file.unchanged(survey.root))
     return {next((name for name in _FOLDERS if path.startswith(f"{name}/")), _top(path)) for path in changed}
 
 
 def _top(path: str) -> str:
-    top = path.split("/", 1)[0]
+    top, *rest = path.split("/")
+    if top == MATCHES:
+        return f"{top}/{rest[0]}"
     return top if top in CATALOGS else path

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lkmrs_dask.catalog.receipts import write_text
 from lkmrs_dask.errors import LkmrsError
 from lkmrs_dask.pipeline.cluster import Crew, Place, open_crew
+from lkmrs_dask.pipeline.comparisons import compare_surveys
 from lkmrs_dask.pipeline.draft import Draft
+from lkmrs_dask.pipeline.external_stage import External, write_external
+from lkmrs_dask.pipeline.footprints import Footprints
+from lkmrs_dask.pipeline.identifiers import Identifiers
 from lkmrs_dask.pipeline.ingest import Ingested, ingest, write_set_aside
 from lkmrs_dask.pipeline.job import Job
-from lkmrs_dask.pipeline.products import write_products
+from lkmrs_dask.pipeline.matches import write_matches
+from lkmrs_dask.pipeline.products import Results, write_products
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.readings import Reading, readings_of
 from lkmrs_dask.pipeline.record import job_record, kept_readings
 from lkmrs_dask.pipeline.rest import stale_parts, write_rest
-from lkmrs_dask.pipeline.science import Footprints, count_survey, write_stars, write_targets
+from lkmrs_dask.pipeline.science import count_survey, sum_deviations, write_stars, write_targets
 from lkmrs_dask.pipeline.stages import Failure
 from lkmrs_dask.pipeline.summary import make_summary, read_summary
-from lkmrs_dask.pipeline.survey import Survey
+from lkmrs_dask.pipeline.survey import MATCHES, Survey
 from lkmrs_dask.schema import PARAMETERS
+from lkmrs_dask.stars.error_law import fit_error_laws
+from lkmrs_dask.stars.error_summary import DeviationSummary
 from lkmrs_dask.stars.overview import Overview
 
 __all__ = ["run_job", "run_readings"]
@@ -71,6 +79,7 @@ def run_job(
     report = report or Reporter()
     survey = Survey(Path(out).absolute())  # workers may have another current folder
     sources = [(spec.catalog, source) for spec, source in job.sources()]
+    survey.check_inputs(file for spec in job.external for file in spec.check(job.raw))
     with survey.locked():
         draft = Draft(survey)
         draft.begin()
@@ -81,7 +90,7 @@ def run_job(
             if n_kept:
                 report.say(f"{n_kept:,} files of earlier ingests stay in the survey (else: --drop-ingested)")
             readings += kept
-        return run_readings(job, readings, draft, place, report)
+        return run_readings(job, readings, draft, place, report, keep_external=False)
 
 
 def run_readings(
@@ -90,8 +99,10 @@ def run_readings(
     draft: Draft,
     place: Place | None = None,
     report: Reporter | None = None,
+    *,
+    keep_external: bool = True,
 ) -> dict[str, Any]:
-    """Make a survey of readings; see `run_job`.  The caller holds its lock."""
+    """Make a survey of readings; see `run_job` and `write_external`.  The caller holds its lock."""
     report = report or Reporter()
     survey = draft.survey
     survey.check_inputs(file for one in readings for file in one.files)
@@ -101,8 +112,9 @@ def run_readings(
         crew.check_sees(draft.next.receipts)
         draft.stale = stale_parts(survey)
         ingested = ingest(readings, job.settings, draft, crew, report)
-        overview, footprints, failures = _science(job, ingested, draft, crew, report)
-        failures = [*ingested.failures, *failures]
+        externals, lost = write_external(job, draft, crew, report, keep=keep_external)
+        science = _science(job, ingested, externals, draft, crew, report)
+        failures = [*ingested.failures, *lost, *science.failures]
     if failures and survey.success.is_file():
         raise LkmrsError(_lost(failures, f"{survey.root} is as it was; run the same command again to go on"))
     description = json.dumps(job.as_json(), indent=1)
@@ -113,8 +125,16 @@ def run_readings(
         report.say("nothing to do: all pieces are there, with the same inputs, settings and code")
         return done
     write_set_aside(draft, ingested.reads)
-    write_products(draft, overview, report)
-    summary = make_summary(job, draft, ingested, overview, footprints, failures, report.stages)
+    results = Results(
+        science.overview,
+        science.deviations,
+        fit_error_laws(science.deviations, job.error_law),
+        job.error_law,
+        compare_surveys(externals, draft, job.comparison, job.offsets),
+    )
+    write_products(draft, results, report)
+    field = science.footprints.field(ingested.stars)
+    summary = make_summary(job, draft, ingested, results, field, externals, failures, report.stages)
     write_text(draft.next.receipts / "job.json", description)
     write_text(draft.next.summary, json.dumps(summary, indent=1) + "\n")
     for name in ("receipts/job.json", "summary.json"):
@@ -126,9 +146,24 @@ def run_readings(
     return summary
 
 
+@dataclass(frozen=True)
+class _Science:
+    """What the stages behind the catalogues of raw files give."""
+
+    overview: Overview
+    deviations: DeviationSummary
+    footprints: Footprints
+    failures: list[Failure]
+
+
 def _science(
-    job: Job, ingested: Ingested, draft: Draft, crew: Crew, report: Reporter
-) -> tuple[Overview, Footprints, list[Failure]]:
+    job: Job,
+    ingested: Ingested,
+    externals: list[External],
+    draft: Draft,
+    crew: Crew,
+    report: Reporter,
+) -> _Science:
     """Stages behind the catalogues of raw files."""
     for name in {"spectra", "measurements"} - set(ingested.rows):
         _drop(draft, name)
@@ -138,11 +173,20 @@ def _science(
         failures += write_targets(draft, footprints, crew, report)
     else:
         _drop(draft, "targets")
+    deviations, lost = sum_deviations(job.error_law, draft, crew, report)
+    failures += lost
+    made: list[str] = []
     if any(overview.total()[f"n_{name}"] for name in PARAMETERS):
-        failures += write_stars(draft, footprints, crew, report)
+        identifiers = Identifiers.from_catalogs(externals, job.settings)
+        failures += write_stars(draft, footprints, identifiers, crew, report)
+        made, lost = write_matches(externals, job.settings, draft, crew, report)
+        failures += lost
     else:
         _drop(draft, "stars")
-    return overview, footprints, failures
+    for name in set(draft.survey.catalog_names()) - set(made):
+        if name.startswith(f"{MATCHES}/"):
+            _drop(draft, name)
+    return _Science(overview, deviations, footprints, failures)
 
 
 def _drop(draft: Draft, name: str) -> None:

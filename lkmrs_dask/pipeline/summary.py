@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,21 @@ from lkmrs_dask import __version__
 from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.errors import LkmrsError
 from lkmrs_dask.pipeline.draft import Draft
+from lkmrs_dask.pipeline.external_stage import External
 from lkmrs_dask.pipeline.ingest import Ingested
 from lkmrs_dask.pipeline.job import Job
+from lkmrs_dask.pipeline.products import Results
 from lkmrs_dask.pipeline.progress import StageRecord
-from lkmrs_dask.pipeline.science import Footprints
 from lkmrs_dask.pipeline.stages import Failure
-from lkmrs_dask.pipeline.survey import CATALOGS, Survey
-from lkmrs_dask.stars.overview import Overview
+from lkmrs_dask.pipeline.survey import Survey
+from lkmrs_dask.products.comparison_table import comparison_rows
 
 __all__ = ["COUNT_NAMES", "make_summary", "read_summary"]
 
 COUNT_NAMES = (
     "n_spectra", "n_single", "n_coadd", "n_stars", "n_stars_kepler", "n_stars_k2", "n_teff", "n_logg",
     "n_feh", "n_rv", "n_vsini", "n_alpha_m", "n_stars_with_parameters", "n_stars_with_3_coadds",
+    "n_with_kic_epic",
 )  # fmt: skip
 _PACKAGES = ("dask", "distributed", "pyarrow", "numpy", "pandas", "astropy", "healpy")
 
@@ -38,8 +41,9 @@ def make_summary(
     job: Job,
     draft: Draft,
     ingested: Ingested,
-    overview: Overview,
-    footprints: Footprints,
+    results: Results,
+    field: pa.Array,
+    externals: Sequence[External],
     failures: Sequence[Failure],
     stages: Sequence[StageRecord],
 ) -> dict[str, Any]:
@@ -48,11 +52,13 @@ def make_summary(
     ``n_stars`` are the stars of all catalogues; ``n_stars_with_3_coadds`` those with parameters from at
     least three spectra (section 3.1); ``n_plates`` are visits of plates, as in the paper's Table 1.
     """
-    field = footprints.field(ingested.stars)
+    overview = results.overview
     fields = {item["values"]: item["counts"] for item in pc.value_counts(field).to_pylist()}
     total = overview.total()
-    catalogs = {name: path for name in CATALOGS if (path := draft.where(name)) is not None}
-    times = _times(catalogs)
+    names = dict.fromkeys([*draft.survey.catalog_names(), *draft.next.catalog_names()])
+    catalogs = {name: path for name in names if (path := draft.where(name)) is not None}
+    times = _of_stars(catalogs, "times", pa.int32())
+    named = _of_stars(catalogs, "kic_epic", pa.int64())
     counts = {
         **{name: total[name] for name in COUNT_NAMES if name in total},
         "n_stars": ingested.stars.num_rows,
@@ -60,6 +66,7 @@ def make_summary(
         "n_stars_k2": fields.get("K2", 0),
         "n_stars_with_parameters": len(times),
         "n_stars_with_3_coadds": pc.sum(pc.greater_equal(times, 3)).as_py() or 0,
+        "n_with_kic_epic": len(named) - named.null_count,
     }
     return {
         "job": job.name,
@@ -69,10 +76,16 @@ def make_summary(
         "catalogs": {name: len(open_catalog(path)) for name, path in catalogs.items()},
         "years": {str(year) if year else "unknown": row for year, row in overview.by_year().items()},
         "plates": overview.by_plate(),
+        "external": {one.name: {"kind": one.kind, **one.counts} for one in externals},
+        "error_law": {name: law.as_dict() for name, law in results.laws.items()},
+        "comparison": _plain(comparison_rows(results.comparisons.lines)),
         "rows_set_aside": dict(sorted(ingested.set_aside.items())),
         "failed_files": [str(failure) for failure in ingested.failed_files],
         "failed_pieces": [str(failure) for failure in failures],
-        "settings": asdict(job.settings),
+        "settings": {
+            **asdict(job.settings),
+            **{name: asdict(getattr(job, name)) for name in ("error_law", "comparison", "offsets")},
+        },
         "stages": {stage.name: stage.as_json() for stage in stages},
         "versions": {
             "lkmrs_dask": __version__,
@@ -82,10 +95,21 @@ def make_summary(
     }
 
 
-def _times(catalogs: Mapping[str, Path]) -> pa.ChunkedArray:
+def _of_stars(catalogs: Mapping[str, Path], column: str, kind: pa.DataType) -> pa.ChunkedArray:
     if "stars" not in catalogs:
-        return pa.chunked_array([], type=pa.int32())
-    return open_catalog(catalogs["stars"])[["times"]].to_arrow().column("times")
+        return pa.chunked_array([], type=kind)
+    return open_catalog(catalogs["stars"])[[column]].to_arrow().column(column)
+
+
+def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as JSON has them: null for what is no number."""
+    return [
+        {
+            name: None if isinstance(value, float) and not isfinite(value) else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
 
 
 def read_summary(survey: Survey) -> dict[str, Any] | None:

@@ -14,11 +14,14 @@ from typing import TextIO
 
 from lkmrs_dask.errors import LkmrsError, UsageError
 
-__all__ = ["CATALOGS", "Survey"]
+__all__ = ["CATALOGS", "MATCHES", "Survey"]
 
 _A_LOOK = 0.1  # seconds
 CATALOGS = ("spectra", "measurements", "stars", "targets")
-_REPLACED = (*CATALOGS, "products", "receipts", "set_aside", "summary.json", "_SUCCESS")
+"""Catalogues of every survey; those of stars that other surveys have too are in the folder `MATCHES`."""
+
+MATCHES = "matches"
+_REPLACED = (*CATALOGS, MATCHES, "external", "products", "receipts", "set_aside", "summary.json", "_SUCCESS")
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,16 @@ class Survey:
         """Folder of the repeated rows of a catalogue, a file for each partition that has some."""
         return self.set_aside / f"{name}_repeated"
 
+    def catalog_names(self) -> list[str]:
+        """Names of the catalogues that a survey has, and of those that are not in every one."""
+        found = (self.root / MATCHES).iterdir() if (self.root / MATCHES).is_dir() else ()
+        return [*CATALOGS, *sorted(f"{MATCHES}/{path.name}" for path in found)]
+
     def catalogs(self) -> dict[str, Path]:
         """Catalogues that are there, by name."""
         return {
             name: self.catalog(name)
-            for name in CATALOGS
+            for name in self.catalog_names()
             if (self.catalog(name) / "hats.properties").is_file()
         }
 

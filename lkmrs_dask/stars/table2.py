@@ -15,7 +15,9 @@ __all__ = ["STAR_COLUMNS", "measurement_columns", "star_table", "stars_together"
 
 _IDENTITY = (HEALPIX_COLUMN, "star_id", "ra", "dec")
 
-STAR_COLUMNS = tuple(name for name in STARS.names if name not in ("field", "label"))
+_FROM_ELSEWHERE = ("kic_epic", "kic_epic_separation", "tic", "field", "label")
+
+STAR_COLUMNS = tuple(name for name in STARS.names if name not in _FROM_ELSEWHERE)
 """Columns that come from the measurements alone."""
 
 

@@ -51,7 +51,15 @@ def test_run_then_status_then_verify(tmp_path: Path) -> None:
     assert str(tmp_path / "survey") in done.output
     summary = json.loads((tmp_path / "survey" / "summary.json").read_text())
     assert (summary["n_stars"], summary["n_stars_kepler"], summary["n_spectra"]) == (6, 6, len(lines))
-    assert set(summary["stages"]) == {"read", "identity", "spectra", "overview", "targets", "products"}
+    assert set(summary["stages"]) == {
+        "read",
+        "identity",
+        "spectra",
+        "overview",
+        "targets",
+        "deviations",
+        "products",
+    }
     assert summary["stages"]["read"]["readings"] == {"total": 1, "done": 1, "kept": 0, "failed": 0}
     assert summary["stages"]["spectra"]["rows"] == len(lines)
     assert json.loads(lkmrs("status", tmp_path / "survey", "--json").output) == summary

@@ -17,7 +17,8 @@ import lkmrs_dask as lk
 from lkmrs_dask.catalog.catalog import Catalog
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.pipeline.maps import star_means
-from lkmrs_dask.schema import HEALPIX_COLUMN, PARAMETERS, STARS
+from lkmrs_dask.schema import HEALPIX_COLUMN, PARAMETERS
+from lkmrs_dask.stars.table2 import STAR_COLUMNS
 
 
 def measurements(n: int = 800, stars: int = 60, seed: int = 0) -> pd.DataFrame:
@@ -179,5 +180,5 @@ def test_nothing_to_average() -> None:
     assert empty.to_arrow().num_rows == 0
     none = star_means(lk.from_dataframe(measurements(50).assign(**dict.fromkeys(PARAMETERS, np.nan))))
     assert none.to_arrow().num_rows == 0
-    assert none.schema.names == [name for name in STARS.names if name not in ("field", "label")]
+    assert none.schema.names == list(STAR_COLUMNS)
     assert none.ddf.compute().empty

@@ -147,7 +147,7 @@ def test_the_summary_has_every_stage(tmp_path: Path, monkeypatch: pytest.MonkeyP
     report = Reporter(quiet=True)
     run_job(job, tmp_path / "out", Place(threads=1), report)
     stages = json.loads((tmp_path / "out" / "summary.json").read_text())["stages"]
-    assert list(stages) == ["read", "identity", "spectra", "overview", "targets", "products"]
+    assert list(stages) == ["read", "identity", "spectra", "overview", "targets", "deviations", "products"]
     assert stages == {stage.name: stage.as_json() for stage in report.stages}
     rows = {"read": 18, "identity": 3, "spectra": 18, "overview": 18, "targets": 3}
     assert {name: stages[name]["rows"] for name in rows} == rows

@@ -1,0 +1,214 @@
+"""Stages that map a function over the partitions of a catalogue: only those that have changed are done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from lkmrs_dask.catalog.catalog import Catalog
+from lkmrs_dask.catalog.hats_write import finish_catalog, write_partition
+from lkmrs_dask.catalog.opening import open_catalog
+from lkmrs_dask.catalog.receipts import Receipt, code_fingerprint, fingerprint
+from lkmrs_dask.catalog.sources import PartitionSource
+from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.draft import Draft
+from lkmrs_dask.pipeline.partitions import partition_done, size_class, written_partition
+from lkmrs_dask.pipeline.progress import Reporter
+from lkmrs_dask.pipeline.stages import Done, Failure, Unit, carry_out
+
+__all__ = ["MapWork", "Pixel", "Summing", "draft_catalog", "map_catalog", "sum_partitions"]
+
+Pixel = tuple[int, int]
+
+
+def draft_catalog(draft: Draft, name: str) -> Catalog | None:
+    """Open a catalogue of a survey as it will be; None where there will be none."""
+    path = draft.where(name)
+    return open_catalog(path) if path is not None else None
+
+
+def _partitions(draft: Draft, name: str) -> list[tuple[str, str, Pixel, int]]:
+    """Name, checksum, pixel and weight of the partitions of a catalogue that have rows."""
+    folder = draft.where(f"receipts/{name}")
+    receipts = Receipt.read_all(folder.parents[name.count("/")], name) if folder is not None else {}
+    return [
+        (unit, one.files[0].sha256, (one.extra["order"], one.extra["pixel"]), size_class(one.rows))
+        for unit, one in receipts.items()
+        if one.rows
+    ]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Reads those columns of a partition that a function needs."""
+
+    source: PartitionSource
+    columns: tuple[str, ...]
+
+    def __call__(self, part: Pixel) -> pa.Table:
+        return self.source.read(*part, self.columns)
+
+
+@dataclass(frozen=True)
+class Summing:
+    """What is to be summed up of each partition of a catalogue.
+
+    Parameters
+    ----------
+    catalog : str
+        Its name.
+    function : callable
+        Makes, of a partition's rows, what its receipt is to keep.
+    needs : tuple of str
+        Columns that it uses, as far as they are there.
+    depends : object
+        All else that its result depends on, for JSON.
+    """
+
+    catalog: str
+    function: Callable[[pa.Table], dict[str, Any]]
+    needs: tuple[str, ...]
+    depends: Any = None
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """Task: sum up a partition."""
+
+    read: _Read
+    function: Callable[[pa.Table], dict[str, Any]]
+
+    def __call__(self, part: Pixel) -> Done:
+        table = self.read(part)
+        return Done(len(table), extra=self.function(table))
+
+
+def sum_partitions(
+    stage: str, work: Sequence[Summing], draft: Draft, crew: Crew, report: Reporter
+) -> tuple[list[Receipt], list[Failure]]:
+    """Sum up the partitions of catalogues; gives a receipt for each, which keeps what was found."""
+    receipts: dict[str, Receipt] = {}
+    failures: list[Failure] = []
+    with report.stage(stage) as record:
+        wanted: dict[str, str] = {}
+        tasks: list[tuple[_Sum, list[Unit]]] = []
+        for one in work:
+            catalog = draft_catalog(draft, one.catalog)
+            if catalog is not None:
+                units = [
+                    Unit(
+                        f"{one.catalog}-{unit}",
+                        fingerprint(sha, code_fingerprint(), one.depends),
+                        part,
+                        weight,
+                    )
+                    for unit, sha, part, weight in _partitions(draft, one.catalog)
+                ]
+                wanted |= {unit.name: unit.fingerprint for unit in units}
+                columns = tuple(name for name in one.needs if name in catalog.columns)
+                tasks.append((_Sum(_Read(catalog.source, columns), one.function), units))
+        found = draft.finished(stage, wanted)
+        record.begin(len(wanted), len(found))
+        receipts |= {unit: one.receipt for unit, one in found.items()}
+        for function, units in tasks:
+            todo = [unit for unit in units if unit.name not in found]
+            done = carry_out(
+                stage, function, todo, crew, record, root=draft.next.root, receipts=draft.next.receipts
+            )
+            receipts |= done.receipts
+            failures += done.failures
+        if not draft.same_pieces(stage, found, len(wanted)):
+            draft.keep(found.values())
+            draft.prune(stage, wanted, [])
+            draft.replace(f"receipts/{stage}")
+        record.rows = sum(one.rows for one in receipts.values())
+    # In the order of names, so that sums do not depend on which piece ended first.
+    return [receipts[name] for name in sorted(receipts)], failures
+
+
+@dataclass(frozen=True)
+class MapWork:
+    """A catalogue that is a function of the partitions of another.
+
+    Parameters
+    ----------
+    stage, origin : str
+        Its name, and that of the other.
+    rows : Catalog
+        What the function is given, partition by partition: the other catalogue, or what is made of it.
+    function : callable
+        Of a partition's rows and of what `given` gave for it.
+    schema : pyarrow.Schema
+        Columns of its result.
+    given : callable
+        What a partition is given beside its rows; it travels with the task.
+    depends : callable
+        All that the result of a partition depends on beside the rows of `origin`, for JSON.
+    """
+
+    stage: str
+    origin: str
+    rows: Catalog
+    function: Callable[[pa.Table, Any], pa.Table]
+    schema: pa.Schema
+    given: Callable[[Pixel], Any]
+    depends: Callable[[Pixel], Any]
+
+
+@dataclass(frozen=True)
+class _MapTask:
+    part: Pixel
+    given: Any
+
+
+@dataclass(frozen=True)
+class _Map:
+    """Task: write a function of a partition's rows as a partition of another catalogue."""
+
+    read: _Read
+    function: Callable[[pa.Table, Any], pa.Table]
+    schema: pa.Schema
+    root: Path
+
+    def __call__(self, task: _MapTask) -> Done:
+        table = self.function(self.read(task.part), task.given)
+        columns = [table.column(field.name).cast(field.type) for field in self.schema]
+        table = pa.table(columns, schema=self.schema)
+        return partition_done(self.root, write_partition(table, self.root, *task.part))
+
+
+def map_catalog(work: MapWork, draft: Draft, crew: Crew, report: Reporter) -> list[Failure]:
+    """Bring a catalogue up to date that is a function of the partitions of another."""
+    stage = work.stage
+    with report.stage(stage) as record:
+        units = [
+            Unit(
+                unit,
+                fingerprint(sha, code_fingerprint(), work.depends(part)),
+                _MapTask(part, work.given(part)),
+                weight,
+            )
+            for unit, sha, part, weight in _partitions(draft, work.origin)
+        ]
+        wanted = {unit.name: unit.fingerprint for unit in units}
+        found = draft.finished(stage, wanted)
+        record.begin(len(units), len(found))
+        todo = [unit for unit in units if unit.name not in found]
+        root = draft.next.catalog(stage)
+        function = _Map(_Read(work.rows.source, work.rows.names), work.function, work.schema, root)
+        done = carry_out(
+            stage, function, todo, crew, record, root=draft.next.root, receipts=draft.next.receipts
+        )
+        receipts = {unit: one.receipt for unit, one in found.items()} | done.receipts
+        if stage in draft.stale or not draft.same_pieces(stage, found, len(wanted)):
+            draft.keep(found.values())
+            draft.prune(stage, wanted, [root / "dataset"])
+            finish_catalog(root, work.schema, map(written_partition, receipts.values()), name=root.name)
+            draft.replace(stage)
+            draft.replace(f"receipts/{stage}")
+        record.rows = sum(one.rows for one in receipts.values())
+    return done.failures
