@@ -13,7 +13,7 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
-@pytest.mark.parametrize("name", ["means", "build", "startup"])
+@pytest.mark.parametrize("name", ["means", "build", "startup", "crossmatch"])
 def test_benchmark_runs(name: str, tmp_path: Path) -> None:
     content = run(name, "--scale", 0.002, "--rounds", 1, "--json", tmp_path / "result.json")
     assert content["benchmark"] == name
