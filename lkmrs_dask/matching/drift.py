@@ -23,10 +23,8 @@ __all__ = ["FASTEST_MASYR", "Drift"]
 FASTEST_MASYR = 11_000.0
 """No star moves faster (Barnard's: 10,393 mas/yr)."""
 
-_YEARS = (
-    1800.0,
-    2200.0,
-)  # of epochs that are not known before their rows are read: all that are taken for such
+_YEARS = (1800.0, 2200.0)
+"""Of epochs in a column, which are not known before its rows are read: all that can be Julian years."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

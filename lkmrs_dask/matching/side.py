@@ -219,7 +219,8 @@ class Side:
         if HEALPIX_COLUMN in table.column_names and table.column(HEALPIX_COLUMN).null_count == 0:
             index = table.column(HEALPIX_COLUMN).cast(pa.int64()).to_numpy()
         if part is not None:
-            self._check_places(ra, dec, index, part)
+            # An index that was made of the coordinates says nothing of them.
+            self._check_places(ra, dec, index if HEALPIX_COLUMN in self.position else None, part)
         return Points.of(ra, dec, None if self._coarse else index)
 
     def _check_places(self, ra: Floats, dec: Floats, index: Integers | None, part: Part) -> None:

@@ -77,39 +77,31 @@ def _across(order: int, pixel: NDArray[np.int64]) -> NDArray[np.int64]:
     """`pixels_around` for pixels at the edges of base pixels."""
     size = 1 << order
     face = pixel >> (2 * order)
-    x, y = _squeeze(pixel & (size * size - 1)), _squeeze((pixel & (size * size - 1)) >> 1)
-    around = np.empty((8, len(pixel)), dtype=np.int64)
-    for at, (right, up) in enumerate(_STEPS):
-        nx, ny = x + right, y + up
-        beyond_x, beyond_y = nx // size, ny // size  # -1, 0 or 1
-        nx, ny = nx % size, ny % size
-        number = (face << (2 * order)) | _spread(nx) | (_spread(ny) << 1)
-        for step, rings in _BEYOND.items():
-            for ring, to in enumerate(rings):
-                here = (beyond_x == step[0]) & (beyond_y == step[1]) & (face // 4 == ring)
-                if here.any():
-                    number[here] = _moved(to, face[here], nx[here], ny[here], order)
-        around[at] = number
-    return around
+    inside = pixel & (size * size - 1)
+    steps = np.array(_STEPS)[:, :, None]
+    x, y = _squeeze(inside) + steps[:, 0], _squeeze(inside >> 1) + steps[:, 1]
+    beyond = [(one >= size).astype(np.int64) - (one < 0) for one in (x, y)]
+    ring, east, turn_x, turn_y, swap = np.moveaxis(_WAYS[beyond[0], beyond[1], face // 4], -1, 0)
+    x, y = x % size, y % size
+    x, y = np.where(turn_x, size - 1 - x, x), np.where(turn_y, size - 1 - y, y)
+    x, y = np.where(swap, y, x), np.where(swap, x, y)
+    number = (4 * ring + (face + east) % 4) << (2 * order) | _spread(x) | (_spread(y) << 1)
+    return np.where(ring < 0, -1, number)
 
 
-def _moved(
-    to: tuple[int, int, str] | None,
-    face: NDArray[np.int64],
-    x: NDArray[np.int64],
-    y: NDArray[np.int64],
-    order: int,
-) -> NDArray[np.int64]:
-    """Pixel in the base pixel beyond an edge or a corner."""
-    if to is None:
-        return np.full(len(face), -1)
-    ring, east, change = to
-    last = (1 << order) - 1
-    x, y = (last - x if "x" in change else x), (last - y if "y" in change else y)
-    x, y = (y, x) if "s" in change else (x, y)
-    face = 4 * ring + (face + east) % 4
-    return (face << (2 * order)) | _spread(x) | (_spread(y) << 1)
+def _ways() -> NDArray[np.int64]:
+    """Make a table of `_BEYOND`: by x and y beyond (-1, 0, 1: the last row is that of -1) and ring."""
+    table = np.zeros((3, 3, 3, 5), dtype=np.int64)
+    table[0, 0, :, 0] = range(3)  # beyond nothing
+    for (x, y), rings in _BEYOND.items():
+        for ring, to in enumerate(rings):
+            table[x, y, ring, 0] = -1
+            if to is not None:
+                table[x, y, ring] = (*to[:2], *(letter in to[2] for letter in "xys"))
+    return table
 
+
+_WAYS = _ways()
 
 _MASKS = (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 0x00FF00FF00FF00FF,
           0x0000FFFF0000FFFF, 0x00000000FFFFFFFF)  # fmt: skip
