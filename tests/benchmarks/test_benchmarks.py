@@ -74,8 +74,8 @@ def test_command_lists_them() -> None:
 
     listed = CliRunner().invoke(main, ["bench"])
     assert {line.split()[0] for line in listed.output.splitlines()} == {
-        "build", "means", "recovery", "scaling", "startup",
+        "build", "crossmatch", "means", "recovery", "scaling", "startup",
     }  # fmt: skip
     unknown = CliRunner().invoke(main, ["bench", "nothing"])
     assert unknown.exit_code == 2
-    assert "there are build, means, recovery, scaling, startup" in unknown.output
+    assert "there are build, crossmatch, means, recovery, scaling, startup" in unknown.output
