@@ -19,7 +19,16 @@ from lkmrs_dask.sky import healpix
 from lkmrs_dask.sky.index import INDEX_ORDER, healpix29, separation_arcsec, unit_vectors
 from lkmrs_dask.sky.regions import Ranges, merge_ranges
 
-__all__ = ["MOST_ARCSEC", "Pairs", "Points", "close_pairs", "close_places", "covering_ranges", "distinct"]
+__all__ = [
+    "MOST_ARCSEC",
+    "Pairs",
+    "Points",
+    "close_pairs",
+    "close_places",
+    "covering_ranges",
+    "distinct",
+    "rows_from",
+]
 
 MOST_ARCSEC = 7200.0
 """Largest radius of a cross-match."""
@@ -145,6 +154,12 @@ def distinct(values: Integers) -> Integers:
     return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
 
 
+def rows_from(start: Integers, count: Integers) -> Integers:
+    """Rows ``start, start + 1, ...`` of each run of `count` rows, without a loop."""
+    end = np.cumsum(count)
+    return np.arange(end[-1] if len(end) else 0) + np.repeat(start - (end - count), count)
+
+
 def close_pairs(left: Points, right: Points, radius_arcsec: float) -> Iterator[Pairs]:
     """Give all pairs within a radius, some at a time.
 
@@ -197,11 +212,8 @@ def _candidates(query: Points, target: Points, order: int) -> Iterator[tuple[Int
     while done < len(count):
         base = end[done] - count[done]
         stop = max(done + 1, int(np.searchsorted(end, base + _BLOCK, side="right")))
-        # Rows start, start + 1, ... of each look-up, without a loop.
         block = count[done:stop]
-        offset = start[done:stop] - (end[done:stop] - block - base)
-        found = np.arange(end[stop - 1] - base) + np.repeat(offset, block)
-        yield np.repeat(asked[done:stop], block), found
+        yield np.repeat(asked[done:stop], block), rows_from(start[done:stop], block)
         done = stop
 
 

@@ -55,15 +55,20 @@ class Search:
         """Find the counterparts of points: `most` of each, and how many there were."""
         best = Counterparts(n_points, most, self._ranks)
         for number, piece in enumerate(self.pieces):
-            table = self._read(piece)
-            self._held[number] = np.arange(len(table)), table
+            rows, table = self._near(self._read(piece))
+            self._held[number] = rows, table
             near = np.zeros(len(table), dtype=bool)
             for pairs in find(table, piece):
                 near[pairs.right] = True
-                best.add(number, pairs)
+                best.add(number, Pairs(pairs.left, rows[pairs.right], pairs.separation))
             # What was read of rows that may be chosen is kept: it need not be read again.
-            self._held[number] = np.flatnonzero(near), table.filter(pa.array(near))
+            self._held[number] = rows[near], table.filter(pa.array(near))
         return best.choose(), best.n_candidates
+
+    def _near(self, table: pa.Table) -> tuple[NDArray[np.int64], pa.Table]:
+        """Rows of a piece that their index lets be counterparts, by number, and these alone of the table."""
+        rows = self.side.rows_in(table, self.ranges) if self.ranges is not None else None
+        return (np.arange(len(table)), table) if rows is None else (rows, table.take(pa.array(rows)))
 
     def _read(self, piece: Piece) -> pa.Table:
         columns = self.columns

@@ -16,7 +16,7 @@ from lkmrs_dask.catalog.footers import footer, index_bounds
 from lkmrs_dask.catalog.hats import data_files
 from lkmrs_dask.catalog.sources import HatsFiles, PartitionSource, read_groups, touching_groups
 from lkmrs_dask.errors import CatalogError, UsageError
-from lkmrs_dask.matching.pairs import Points, distinct
+from lkmrs_dask.matching.pairs import Points, distinct, rows_from
 from lkmrs_dask.schema import HEALPIX_COLUMN
 from lkmrs_dask.sky.index import INDEX_ORDER, pixel_centre, pixel_radius_deg, separation_arcsec
 from lkmrs_dask.sky.regions import Ranges
@@ -196,6 +196,20 @@ class Side:
     def slack_arcsec(self) -> float:
         """How far a row may be from where the index says that it is."""
         return _FLOAT32_ARCSEC if self._coarse else 0.0
+
+    def rows_in(self, table: pa.Table, ranges: Ranges) -> Integers | None:
+        """Numbers of the rows in some index ranges; None for all, where no sorted index tells."""
+        if HEALPIX_COLUMN not in table.column_names or table.column(HEALPIX_COLUMN).null_count:
+            return None
+        index = table.column(HEALPIX_COLUMN).cast(pa.int64()).to_numpy()
+        if not len(index) or np.any(index[1:] < index[:-1]):
+            return None
+        lo, hi = ranges
+        some = slice(
+            np.searchsorted(hi, index[0], side="right"), np.searchsorted(lo, index[-1], side="right")
+        )
+        start, stop = np.searchsorted(index, lo[some]), np.searchsorted(index, hi[some])
+        return rows_from(start, stop - start)
 
     def points(self, table: pa.Table, part: Part | None) -> Points:
         """Positions of rows; null ones are left out.

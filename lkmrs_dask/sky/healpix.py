@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["pixels_around"]
+__all__ = ["largest_radius", "pixel_centres", "pixels_around"]
 
 _X = 0x1555555555555555  # bits of x in a nested pixel number, up to order 29; those of y are twice as high
 
@@ -71,6 +71,53 @@ def pixels_around(order: int, pixel: NDArray[np.int64]) -> NDArray[np.int64]:
     if len(border):
         around[:, border] = _across(order, pixel[border])
     return around
+
+
+def pixel_centres(order: int, pixel: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centres of pixels, nested scheme; the same as healpy's ``pix2ang``, without loading it.
+
+    Parameters
+    ----------
+    order : int
+        HEALPix order.
+    pixel : ndarray of int64, shape (n,)
+        Pixel numbers.
+
+    Returns
+    -------
+    lon, lat : ndarray of float64, shape (n,)
+        Degrees, `lon` in [0, 360).
+
+    References
+    ----------
+    Gorski et al. 2005, ApJ 622, 759, Eqs. 4 to 9.
+    """
+    size = 1 << order
+    face, inside = pixel >> (2 * order), pixel & (size * size - 1)
+    x, y = _squeeze(inside), _squeeze(inside >> 1)
+    row = face // 4
+    ring = (row + 2) * size - x - y - 1  # from the north pole, beginning with 1
+    north, south = ring < size, ring > 3 * size
+    # Pixels of a quarter of the ring: fewer of them near the poles.
+    quarter = np.where(north, ring, np.where(south, 4 * size - ring, size))
+    from_pole = quarter.astype(np.float64) ** 2 / (3.0 * float(size) ** 2)  # 1 - |z|, near the poles
+    z = np.where(
+        north, 1.0 - from_pole, np.where(south, from_pole - 1.0, (2 * size - ring) * 2.0 / (3.0 * size))
+    )
+    across = np.where(north | south, np.sqrt(from_pole * (2.0 - from_pole)), np.sqrt((1.0 - z) * (1.0 + z)))
+    eighth = ((2 * (face % 4) + (row != 1)) * quarter + x - y) % (8 * quarter)
+    return eighth / quarter * 45.0, np.degrees(np.arctan2(z, across))
+
+
+def largest_radius(order: int) -> float:
+    """Largest distance (deg) of a corner from a pixel's centre; the same as healpy's ``max_pixrad``."""
+    size = 1 << order
+    # Of the pixel whose corner lies on the equatorial region's border: its centre, and that corner.
+    turn = np.pi / (4 * size)
+    centre = np.array([np.sqrt(5.0) / 3.0 * np.cos(turn), np.sqrt(5.0) / 3.0 * np.sin(turn), 2.0 / 3.0])
+    from_pole = (1.0 - 1.0 / size) ** 2 / 3.0
+    corner = np.array([np.sqrt(from_pole * (2.0 - from_pole)), 0.0, 1.0 - from_pole])
+    return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(centre, corner)), centre @ corner)))
 
 
 def _across(order: int, pixel: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -99,13 +99,12 @@ def neighbours(order: int, pixel: ArrayLike) -> NDArray[np.int64]:
 
 def pixel_centre(order: int, pixel: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Right ascension and declination (deg) of pixel centres."""
-    ra, dec = healpix.pix2ang(1 << order, np.asarray(pixel, dtype=np.int64), nest=True, lonlat=True)
-    return np.asarray(ra), np.asarray(dec)
+    return healpix.pixel_centres(order, np.asarray(pixel, dtype=np.int64))
 
 
 def pixel_radius_deg(order: int) -> float:
     """Largest distance (deg) of a point of a pixel of this order from the pixel's centre."""
-    return float(np.degrees(healpix.max_pixrad(1 << order)))
+    return healpix.largest_radius(order)
 
 
 def unit_vectors(ra: ArrayLike, dec: ArrayLike) -> NDArray[np.float64]:

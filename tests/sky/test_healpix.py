@@ -106,3 +106,16 @@ def test_other_names_are_healpys() -> None:
     assert healpix.nside2npix(4) == 192
     with pytest.raises(AttributeError):
         _ = healpix.no_such_function
+
+
+@pytest.mark.parametrize("order", range(30))
+def test_centres_and_radii_are_those_of_healpy(order: int) -> None:
+    """To some units of the last digit of a right ascension; radii to what `arctan2` of near vectors keeps."""
+    pixels = at_edges(order, np.random.default_rng(order))
+    pixels = np.append(pixels, np.random.default_rng(order).integers(0, 12 << (2 * order), 2_000))
+    lon, lat = healpix.pixel_centres(order, pixels)
+    expected = healpy.pix2ang(1 << order, pixels, nest=True, lonlat=True)
+    assert np.all((lon >= 0.0) & (lon < 360.0))
+    np.testing.assert_allclose(lon, expected[0], rtol=0, atol=3e-13)
+    np.testing.assert_allclose(lat, expected[1], rtol=0, atol=1e-13)
+    assert healpix.largest_radius(order) == pytest.approx(np.degrees(healpy.max_pixrad(1 << order)), rel=1e-7)
