@@ -126,7 +126,9 @@ def test_a_stage_that_breaks_off_is_no_finished_stage() -> None:
 def test_the_peak_is_that_of_the_stage() -> None:
     """Where the system can forget an earlier peak; else it is at least not below what is held now."""
     restart_peak("one")
-    block = mmap.mmap(-1, 200 << 20)  # not from the heap, where a freed block of an earlier test may be taken again
+    block = mmap.mmap(
+        -1, 200 << 20
+    )  # not from the heap, where a freed block of an earlier test may be taken again
     for page in range(0, len(block), mmap.PAGESIZE):
         block[page] = 1
     with_block = peak_memory_mb()
