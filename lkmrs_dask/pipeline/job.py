@@ -14,15 +14,28 @@ from lkmrs_dask.pipeline.settings import Settings, check_names, read_section, re
 from lkmrs_dask.readers.base import Source
 from lkmrs_dask.stars.comparison_settings import ComparisonSettings, OffsetSettings
 from lkmrs_dask.stars.error_settings import ErrorLawSettings
+from lkmrs_dask.stars.kinematics.settings import HighVelocitySettings
+from lkmrs_dask.stars.known_lists import KnownList
+from lkmrs_dask.stars.metal_poor import MetalPoorSettings
+from lkmrs_dask.stars.orbits.settings import OrbitSettings
+from lkmrs_dask.stars.rv_settings import RvVariableSettings
+from lkmrs_dask.stars.rv_zero_summary import ZeroPointSettings
 
-__all__ = ["InputSpec", "Job", "Settings", "expand", "read_job"]
+__all__ = ["SECTIONS", "InputSpec", "Job", "Settings", "expand", "read_job"]
 
 
-_SECTIONS: dict[str, Any] = {
+SECTIONS: dict[str, Any] = {
     "error_law": ErrorLawSettings,
     "comparison": ComparisonSettings,
     "offsets": OffsetSettings,
+    "metal_poor": MetalPoorSettings,
+    "high_velocity": HighVelocitySettings,
+    "rv_variables": RvVariableSettings,
+    "zero_points": ZeroPointSettings,
 }
+"""Tables of settings of a job file, by name."""
+
+_PARTS = ("job", "settings", "input", "external", "known", "orbits")
 
 
 @dataclass(frozen=True)
@@ -43,8 +56,12 @@ class Job:
         The file.
     external : tuple of ExternalSpec
         Catalogues of other surveys.
-    error_law, comparison, offsets : ErrorLawSettings, ComparisonSettings, OffsetSettings
-        Of these analyses.
+    error_law, comparison, offsets, metal_poor, high_velocity, rv_variables, zero_points
+        Settings of these analyses.
+    orbits : OrbitSettings or None
+        Of the search for orbits, which takes half a second a star; None without one.
+    known : mapping
+        By name of an external catalogue, what it knows of which stars (``[known.NAME]``).
     """
 
     name: str
@@ -57,6 +74,12 @@ class Job:
     error_law: ErrorLawSettings = field(default_factory=ErrorLawSettings)
     comparison: ComparisonSettings = field(default_factory=ComparisonSettings)
     offsets: OffsetSettings = field(default_factory=OffsetSettings)
+    metal_poor: MetalPoorSettings = field(default_factory=MetalPoorSettings)
+    high_velocity: HighVelocitySettings = field(default_factory=HighVelocitySettings)
+    rv_variables: RvVariableSettings = field(default_factory=RvVariableSettings)
+    zero_points: ZeroPointSettings = field(default_factory=ZeroPointSettings)
+    orbits: OrbitSettings | None = None
+    known: Mapping[str, KnownList] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """All of it but the job file's path, for a survey's records."""
@@ -65,7 +88,9 @@ class Job:
             "settings": asdict(self.settings),
             "inputs": [asdict(spec) for spec in self.inputs],
             "external": [asdict(spec) for spec in self.external],
-            **{name: asdict(getattr(self, name)) for name in _SECTIONS},
+            **{name: asdict(getattr(self, name)) for name in SECTIONS},
+            "orbits": asdict(self.orbits) if self.orbits is not None else None,
+            "known": {name: asdict(one) for name, one in self.known.items()},
         }
 
     def with_inputs(self, specs: Iterable[InputSpec]) -> Job:
@@ -92,10 +117,11 @@ class Job:
         external = tuple(
             ExternalSpec(**{**one, "files": tuple(one["files"])}) for one in values.get("external", [])
         )
-        sections = {name: kind(**values.get(name, {})) for name, kind in _SECTIONS.items()}
+        sections = {name: kind(**values.get(name, {})) for name, kind in SECTIONS.items()}
+        orbits = OrbitSettings(**values["orbits"]) if values.get("orbits") else None
         return cls(
             head["name"], head["title"], Path(head["raw"]), inputs, Settings(**values["settings"]),
-            external=external, **sections,
+            external=external, orbits=orbits, known=_known(values.get("known", {})), **sections,
         )  # fmt: skip
 
     def sources(self) -> list[tuple[InputSpec, Source]]:
@@ -146,7 +172,9 @@ def read_job(path: str | Path, raw: str | Path | None = None) -> Job:
         raise UsageError(f"no job file {path}; the project's own are in jobs/") from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError, PermissionError) as fault:
         raise UsageError(f"job file {path}: {fault}") from fault
-    check_names(content, ("job", "settings", "input", "external", *_SECTIONS), path, "the file")
+    check_names(
+        content, ("job", "settings", "input", "external", "known", "orbits", *SECTIONS), path, "the file"
+    )
     head = content.get("job", {})
     check_names(head, ("name", "title", "raw"), path, "[job]")
     folder = raw if raw is not None else head.get("raw")
@@ -163,11 +191,32 @@ def read_job(path: str | Path, raw: str | Path | None = None) -> Job:
         settings=read_settings(content.get("settings", {}), path),
         path=path,
         external=_external(content, path),
-        **{
-            name: read_section(kind, content.get(name, {}), path, f"[{name}]")
-            for name, kind in _SECTIONS.items()
+        orbits=read_section(OrbitSettings, content["orbits"], path, "[orbits]")
+        if "orbits" in content
+        else None,
+        known={
+            name: read_section(KnownList, {"name": name, **values}, path, f"[known.{name}]")
+            for name, values in content.get("known", {}).items()
         },
+        **{name: _section(kind, name, content, path) for name, kind in SECTIONS.items()},
     )
+
+
+def _section(kind: Any, name: str, content: Mapping[str, Any], path: Path) -> Any:
+    return read_section(kind, content.get(name, {}), path, f"[{name}]")
+
+
+def _known(lists: Mapping[str, Any]) -> dict[str, KnownList]:
+    """Make lists of what JSON keeps of them."""
+    made = {}
+    for name, values in lists.items():
+        several = {
+            key: {one: tuple(some) for one, some in values[key].items()}
+            for key in ("types", "limits", "excluded")
+        }
+        classes = None if values["classes"] is None else tuple(values["classes"])
+        made[name] = KnownList(**{**values, **several, "classes": classes})
+    return made
 
 
 def _external(content: Mapping[str, Any], path: Path) -> tuple[ExternalSpec, ...]:

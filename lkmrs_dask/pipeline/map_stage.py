@@ -14,6 +14,7 @@ from lkmrs_dask.catalog.hats_write import finish_catalog, write_partition
 from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.catalog.receipts import Receipt, code_fingerprint, fingerprint
 from lkmrs_dask.catalog.sources import PartitionSource
+from lkmrs_dask.pipeline.beside import Beside, Besides
 from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.partitions import partition_done, size_class, written_partition
@@ -42,6 +43,23 @@ def _partitions(draft: Draft, name: str) -> list[tuple[str, str, Pixel, int]]:
     ]
 
 
+def _besides(wanted: Sequence[Beside], draft: Draft) -> tuple[Besides, ...]:
+    """Open other catalogues as they will be."""
+    return tuple(
+        Besides.of(
+            one,
+            draft_catalog(draft, one.catalog),
+            {part: sha for _, sha, part, _ in _partitions(draft, one.catalog)},
+        )
+        for one in wanted
+    )
+
+
+def nothing(part: Pixel) -> None:
+    """What a partition is given that needs nothing."""
+    return None
+
+
 @dataclass(frozen=True)
 class _Read:
     """Reads those columns of a partition that a function needs."""
@@ -62,17 +80,20 @@ class Summing:
     catalog : str
         Its name.
     function : callable
-        Makes, of a partition's rows, what its receipt is to keep.
+        Makes, of a partition's rows and the tables of `beside`, what its receipt is to keep.
     needs : tuple of str
         Columns that it uses, as far as they are there.
     depends : object
         All else that its result depends on, for JSON.
+    beside : tuple of Beside
+        Catalogues whose rows in the same place are wanted too.
     """
 
     catalog: str
-    function: Callable[[pa.Table], dict[str, Any]]
+    function: Callable[..., dict[str, Any]]
     needs: tuple[str, ...]
     depends: Any = None
+    beside: tuple[Beside, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,11 +101,12 @@ class _Sum:
     """Task: sum up a partition."""
 
     read: _Read
-    function: Callable[[pa.Table], dict[str, Any]]
+    function: Callable[..., dict[str, Any]]
+    beside: tuple[Besides, ...]
 
     def __call__(self, part: Pixel) -> Done:
         table = self.read(part)
-        return Done(len(table), extra=self.function(table))
+        return Done(len(table), extra=self.function(table, *(one.read(part) for one in self.beside)))
 
 
 def sum_partitions(
@@ -99,10 +121,11 @@ def sum_partitions(
         for one in work:
             catalog = draft_catalog(draft, one.catalog)
             if catalog is not None:
+                beside = _besides(one.beside, draft)
                 units = [
                     Unit(
                         f"{one.catalog}-{unit}",
-                        fingerprint(sha, code_fingerprint(), one.depends),
+                        fingerprint(sha, code_fingerprint(), one.depends, [b.made_of(part) for b in beside]),
                         part,
                         weight,
                     )
@@ -110,7 +133,8 @@ def sum_partitions(
                 ]
                 wanted |= {unit.name: unit.fingerprint for unit in units}
                 columns = tuple(name for name in one.needs if name in catalog.columns)
-                tasks.append((_Sum(_Read(catalog.source, columns), one.function), units))
+                readers = tuple(b.without_checksums() for b in beside)
+                tasks.append((_Sum(_Read(catalog.source, columns), one.function, readers), units))
         found = draft.finished(stage, wanted)
         record.begin(len(wanted), len(found))
         receipts |= {unit: one.receipt for unit, one in found.items()}
@@ -141,22 +165,25 @@ class MapWork:
     rows : Catalog
         What the function is given, partition by partition: the other catalogue, or what is made of it.
     function : callable
-        Of a partition's rows and of what `given` gave for it.
+        Of a partition's rows, of what `given` gave for it, and of the tables of `beside`.
     schema : pyarrow.Schema
         Columns of its result.
     given : callable
         What a partition is given beside its rows; it travels with the task.
     depends : callable
-        All that the result of a partition depends on beside the rows of `origin`, for JSON.
+        All that the result of a partition depends on beside rows, for JSON.
+    beside : tuple of Beside
+        Catalogues whose rows in the same place are wanted too.
     """
 
     stage: str
     origin: str
     rows: Catalog
-    function: Callable[[pa.Table, Any], pa.Table]
+    function: Callable[..., pa.Table]
     schema: pa.Schema
-    given: Callable[[Pixel], Any]
-    depends: Callable[[Pixel], Any]
+    given: Callable[[Pixel], Any] = nothing
+    depends: Callable[[Pixel], Any] = nothing
+    beside: tuple[Beside, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,12 +197,14 @@ class _Map:
     """Task: write a function of a partition's rows as a partition of another catalogue."""
 
     read: _Read
-    function: Callable[[pa.Table, Any], pa.Table]
+    function: Callable[..., pa.Table]
     schema: pa.Schema
     root: Path
+    beside: tuple[Besides, ...]
 
     def __call__(self, task: _MapTask) -> Done:
-        table = self.function(self.read(task.part), task.given)
+        others = [one.read(task.part) for one in self.beside]
+        table = self.function(self.read(task.part), task.given, *others)
         columns = [table.column(field.name).cast(field.type) for field in self.schema]
         table = pa.table(columns, schema=self.schema)
         return partition_done(self.root, write_partition(table, self.root, *task.part))
@@ -185,10 +214,13 @@ def map_catalog(work: MapWork, draft: Draft, crew: Crew, report: Reporter) -> li
     """Bring a catalogue up to date that is a function of the partitions of another."""
     stage = work.stage
     with report.stage(stage) as record:
+        beside = _besides(work.beside, draft)
         units = [
             Unit(
                 unit,
-                fingerprint(sha, code_fingerprint(), work.depends(part)),
+                fingerprint(
+                    sha, code_fingerprint(), work.depends(part), [one.made_of(part) for one in beside]
+                ),
                 _MapTask(part, work.given(part)),
                 weight,
             )
@@ -199,7 +231,8 @@ def map_catalog(work: MapWork, draft: Draft, crew: Crew, report: Reporter) -> li
         record.begin(len(units), len(found))
         todo = [unit for unit in units if unit.name not in found]
         root = draft.next.catalog(stage)
-        function = _Map(_Read(work.rows.source, work.rows.names), work.function, work.schema, root)
+        readers = tuple(one.without_checksums() for one in beside)
+        function = _Map(_Read(work.rows.source, work.rows.names), work.function, work.schema, root, readers)
         done = carry_out(
             stage, function, todo, crew, record, root=draft.next.root, receipts=draft.next.receipts
         )

@@ -46,7 +46,7 @@ def write_matches(
     externals: list[External], settings: Settings, draft: Draft, crew: Crew, report: Reporter
 ) -> tuple[list[str], list[Failure]]:
     """Write the matches with all surveys but those that only give names to stars; gives their names too."""
-    stars = draft_catalog(draft, "stars")
+    stars = draft_catalog(draft, "means")
     failures: list[Failure] = []
     wanted = [one for one in externals if one.kind not in IDENTIFYING] if stars is not None else []
     for one in wanted:
@@ -55,11 +55,10 @@ def write_matches(
         made_of = [one.made_of, settings.match_radius_arcsec, settings.position_epoch]
         work = MapWork(
             f"{MATCHES}/{one.name}",
-            "stars",
+            "means",
             matched,
             _as_it_is,
             matched.schema,
-            given=_nothing,
             depends=partial(_always, made_of),
         )
         failures += map_catalog(work, draft, crew, report)
@@ -68,10 +67,6 @@ def write_matches(
 
 def _as_it_is(table: pa.Table, given: None) -> pa.Table:
     return table
-
-
-def _nothing(part: Pixel) -> None:
-    return None
 
 
 def _always(value: Any, part: Pixel) -> Any:

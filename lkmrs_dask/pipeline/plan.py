@@ -43,7 +43,10 @@ counts the first seven."""
 _MOST_ROWS = 1e12
 _MOST_PARTS = 200_000
 _SAMPLE = 200  # tasks of a stage that are pickled to see their size
-_DOWNSTREAM = {"spectra": ("overview", "targets"), "measurements": ("overview", "stars")}
+_DOWNSTREAM = {
+    "spectra": ("overview", "targets"),
+    "measurements": ("overview", "means", "rv_variability", "orbits", "stars"),
+}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ from pathlib import Path
 from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.pipeline.comparisons import Comparisons
 from lkmrs_dask.pipeline.draft import Draft
+from lkmrs_dask.pipeline.job import Job
+from lkmrs_dask.pipeline.peculiar import Peculiar
+from lkmrs_dask.pipeline.peculiar_products import write_paper_tables, write_peculiar, write_zero_points
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.products.comparison_table import (
     comparison_table,
@@ -27,6 +30,7 @@ from lkmrs_dask.stars.error_law import ErrorLaw
 from lkmrs_dask.stars.error_settings import ErrorLawSettings
 from lkmrs_dask.stars.error_summary import DeviationSummary
 from lkmrs_dask.stars.overview import Overview
+from lkmrs_dask.stars.rv_zero_points import ZeroPoints
 
 __all__ = ["Results", "write_products"]
 
@@ -51,6 +55,10 @@ class Results:
         With which they were fitted.
     comparisons : Comparisons
         With other surveys.
+    peculiar : Peculiar
+        Stars of section 4.
+    zero_points : ZeroPoints or None
+        Of raw radial velocities.
     """
 
     overview: Overview
@@ -58,10 +66,12 @@ class Results:
     laws: Mapping[str, ErrorLaw]
     error_law: ErrorLawSettings
     comparisons: Comparisons
+    peculiar: Peculiar
+    zero_points: ZeroPoints | None
 
 
-def write_products(draft: Draft, results: Results, report: Reporter) -> None:
-    """Write Tables 1 and 3, Figs. 1 to 6, and the comparisons as tables."""
+def write_products(job: Job, draft: Draft, results: Results, report: Reporter) -> None:
+    """Write Tables 1 to 6, Figs. 1 to 8, and the comparisons as tables."""
     folder = draft.next.products
     with report.stage(PRODUCTS, "files") as record:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,6 +83,10 @@ def write_products(draft: Draft, results: Results, report: Reporter) -> None:
             figure_errors(results.deviations, results.laws, folder / "fig3_errors", results.error_law)
         if results.comparisons.lines:
             _write_comparisons(results.comparisons, folder)
+        write_paper_tables(draft, results.laws, results.peculiar, folder)
+        write_peculiar(results.peculiar, job, folder)
+        if results.zero_points is not None:
+            write_zero_points(results.zero_points, folder)
         draft.replace(PRODUCTS)
         record.total = record.done = sum(1 for _ in folder.iterdir())
 

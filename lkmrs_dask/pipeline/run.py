@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from lkmrs_dask.catalog.receipts import write_text
 from lkmrs_dask.errors import LkmrsError
 from lkmrs_dask.pipeline.cluster import Crew, Place, open_crew
@@ -19,19 +21,31 @@ from lkmrs_dask.pipeline.identifiers import Identifiers
 from lkmrs_dask.pipeline.ingest import Ingested, ingest, write_set_aside
 from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.matches import write_matches
+from lkmrs_dask.pipeline.peculiar import find_peculiar
 from lkmrs_dask.pipeline.products import Results, write_products
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.readings import Reading, readings_of
 from lkmrs_dask.pipeline.record import job_record, kept_readings
 from lkmrs_dask.pipeline.rest import stale_parts, write_rest
-from lkmrs_dask.pipeline.science import count_survey, sum_deviations, write_stars, write_targets
+from lkmrs_dask.pipeline.science import count_survey, sum_deviations, write_targets
 from lkmrs_dask.pipeline.stages import Failure
+from lkmrs_dask.pipeline.star_stages import MEANS, write_means, write_stars
 from lkmrs_dask.pipeline.summary import make_summary, read_summary
 from lkmrs_dask.pipeline.survey import MATCHES, Survey
+from lkmrs_dask.pipeline.velocity_stages import (
+    KINEMATICS,
+    ORBITS,
+    RV,
+    write_kinematics,
+    write_orbits,
+    write_rv_variability,
+)
+from lkmrs_dask.pipeline.zero_point_stage import find_zero_points
 from lkmrs_dask.schema import PARAMETERS
 from lkmrs_dask.stars.error_law import fit_error_laws
 from lkmrs_dask.stars.error_summary import DeviationSummary
 from lkmrs_dask.stars.overview import Overview
+from lkmrs_dask.stars.rv_zero_points import ZeroPoints
 
 __all__ = ["run_job", "run_readings"]
 
@@ -106,7 +120,8 @@ def run_readings(
     report = report or Reporter()
     survey = draft.survey
     survey.check_inputs(file for one in readings for file in one.files)
-    with open_crew(place or Place()) as crew:
+    # Pieces are done side by side already: threads of a linear algebra library would only get in their way.
+    with open_crew(place or Place()) as crew, threadpool_limits(1, "blas"):
         if crew.dashboard:
             report.say(f"dashboard      {crew.dashboard}")
         crew.check_sees(draft.next.receipts)
@@ -131,8 +146,10 @@ def run_readings(
         fit_error_laws(science.deviations, job.error_law),
         job.error_law,
         compare_surveys(externals, draft, job.comparison, job.offsets),
+        find_peculiar(job, draft),
+        science.zero_points,
     )
-    write_products(draft, results, report)
+    write_products(job, draft, results, report)
     field = science.footprints.field(ingested.stars)
     summary = make_summary(job, draft, ingested, results, field, externals, failures, report.stages)
     write_text(draft.next.receipts / "job.json", description)
@@ -153,6 +170,7 @@ class _Science:
     overview: Overview
     deviations: DeviationSummary
     footprints: Footprints
+    zero_points: ZeroPoints | None
     failures: list[Failure]
 
 
@@ -176,17 +194,31 @@ def _science(
     deviations, lost = sum_deviations(job.error_law, draft, crew, report)
     failures += lost
     made: list[str] = []
+    zero_points = None
     if any(overview.total()[f"n_{name}"] for name in PARAMETERS):
         identifiers = Identifiers.from_catalogs(externals, job.settings)
-        failures += write_stars(draft, footprints, identifiers, crew, report)
+        failures += write_means(draft, footprints, identifiers, crew, report)
         made, lost = write_matches(externals, job.settings, draft, crew, report)
         failures += lost
+        failures += write_rv_variability(job.rv_variables, draft, crew, report)
+        found, lost = write_kinematics(externals, job.high_velocity, draft, crew, report)
+        failures += lost
+        if not found:
+            _drop(draft, KINEMATICS)
+        if job.orbits is not None:
+            failures += write_orbits(job.orbits, draft, crew, report)
+        else:
+            _drop(draft, ORBITS)
+        zero_points, lost = find_zero_points(externals, job.zero_points, draft, crew, report)
+        failures += lost
+        failures += write_stars(job.metal_poor, draft, crew, report)
     else:
-        _drop(draft, "stars")
+        for name in (MEANS, RV, KINEMATICS, ORBITS, "stars"):
+            _drop(draft, name)
     for name in set(draft.survey.catalog_names()) - set(made):
         if name.startswith(f"{MATCHES}/"):
             _drop(draft, name)
-    return _Science(overview, deviations, footprints, failures)
+    return _Science(overview, deviations, footprints, zero_points, failures)
 
 
 def _drop(draft: Draft, name: str) -> None:

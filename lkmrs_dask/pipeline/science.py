@@ -10,18 +10,16 @@ import pyarrow as pa
 from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.footprints import Footprints
-from lkmrs_dask.pipeline.identifiers import Identifiers
-from lkmrs_dask.pipeline.map_stage import MapWork, Pixel, Summing, draft_catalog, map_catalog, sum_partitions
-from lkmrs_dask.pipeline.maps import star_means
+from lkmrs_dask.pipeline.map_stage import MapWork, Summing, draft_catalog, map_catalog, sum_partitions
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.stages import Failure
-from lkmrs_dask.schema import HEALPIX_COLUMN, STARS, TARGETS
+from lkmrs_dask.schema import HEALPIX_COLUMN, TARGETS
 from lkmrs_dask.stars.error_settings import ErrorLawSettings
 from lkmrs_dask.stars.error_summary import DEVIATION_COLUMNS, DeviationSummary, summarise_deviations
 from lkmrs_dask.stars.error_summary import merge as merge_deviations
 from lkmrs_dask.stars.overview import Overview, merge, overview_partial, parameters_partial, star_overview
 
-__all__ = ["count_survey", "sum_deviations", "write_stars", "write_targets"]
+__all__ = ["count_survey", "sum_deviations", "write_targets"]
 
 OVERVIEW, DEVIATIONS = "overview", "deviations"
 _SPECTRA_NEEDS = ("star_id", "planid", "lmjd", "obsdate", "mjd", "lmjm", "coadd")
@@ -81,30 +79,3 @@ def write_targets(draft: Draft, footprints: Footprints, crew: Crew, report: Repo
 def _observed_stars(spectra: pa.Table, footprints: Footprints) -> pa.Table:
     table = star_overview(spectra)
     return table.append_column("field", footprints.field(table))
-
-
-def write_stars(
-    draft: Draft, footprints: Footprints, identifiers: Identifiers, crew: Crew, report: Reporter
-) -> list[Failure]:
-    """Write Table 2: weighted means of each star's parameters, its field, and its other identifiers."""
-    measurements = draft_catalog(draft, "measurements")
-    assert measurements is not None
-    work = MapWork(
-        "stars",
-        "measurements",
-        star_means(measurements),
-        partial(_complete, identifiers),
-        STARS.arrow(),
-        given=lambda part: (part, footprints.near(*part)),
-        depends=lambda part: [footprints.near(*part).as_json(), identifiers.made_of],
-    )
-    return map_catalog(work, draft, crew, report)
-
-
-def _complete(identifiers: Identifiers, means: pa.Table, given: tuple[Pixel, Footprints]) -> pa.Table:
-    part, footprints = given
-    table = means.append_column("field", footprints.field(means))
-    for name, column in identifiers.of(means, part).items():
-        table = table.append_column(name, column)
-    # Classes come from later analyses; until then no star has one.
-    return table.append_column("label", pa.nulls(len(table), pa.string()))

@@ -20,7 +20,7 @@ from lkmrs_dask.errors import LkmrsError
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external_stage import External
 from lkmrs_dask.pipeline.ingest import Ingested
-from lkmrs_dask.pipeline.job import Job
+from lkmrs_dask.pipeline.job import SECTIONS, Job
 from lkmrs_dask.pipeline.products import Results
 from lkmrs_dask.pipeline.progress import StageRecord
 from lkmrs_dask.pipeline.stages import Failure
@@ -32,7 +32,7 @@ __all__ = ["COUNT_NAMES", "make_summary", "read_summary"]
 COUNT_NAMES = (
     "n_spectra", "n_single", "n_coadd", "n_stars", "n_stars_kepler", "n_stars_k2", "n_teff", "n_logg",
     "n_feh", "n_rv", "n_vsini", "n_alpha_m", "n_stars_with_parameters", "n_stars_with_3_coadds",
-    "n_with_kic_epic",
+    "n_with_kic_epic", "n_mp", "n_vmp", "n_bound_hivels", "n_unbound_hivels", "n_rv_stars", "n_rvv",
 )  # fmt: skip
 _PACKAGES = ("dask", "distributed", "pyarrow", "numpy", "pandas", "astropy", "healpy")
 
@@ -67,16 +67,21 @@ def make_summary(
         "n_stars_with_parameters": len(times),
         "n_stars_with_3_coadds": pc.sum(pc.greater_equal(times, 3)).as_py() or 0,
         "n_with_kic_epic": len(named) - named.null_count,
+        **results.peculiar.counts,
     }
     return {
         "job": job.name,
-        **{name: int(counts[name]) for name in COUNT_NAMES},
+        **{name: int(counts.get(name, 0)) for name in COUNT_NAMES},
         "n_plates": total["n_plates"],
         "n_exposures": total["n_exposures"],
         "catalogs": {name: len(open_catalog(path)) for name, path in catalogs.items()},
         "years": {str(year) if year else "unknown": row for year, row in overview.by_year().items()},
         "plates": overview.by_plate(),
         "external": {one.name: {"kind": one.kind, **one.counts} for one in externals},
+        "known": {
+            "lists": results.peculiar.lists,
+            **{name: n for name, n in results.peculiar.counts.items() if name.endswith("_known")},
+        },
         "error_law": {name: law.as_dict() for name, law in results.laws.items()},
         "comparison": _plain(comparison_rows(results.comparisons.lines)),
         "rows_set_aside": dict(sorted(ingested.set_aside.items())),
@@ -84,7 +89,7 @@ def make_summary(
         "failed_pieces": [str(failure) for failure in failures],
         "settings": {
             **asdict(job.settings),
-            **{name: asdict(getattr(job, name)) for name in ("error_law", "comparison", "offsets")},
+            **{name: asdict(getattr(job, name)) for name in SECTIONS},
         },
         "stages": {stage.name: stage.as_json() for stage in stages},
         "versions": {

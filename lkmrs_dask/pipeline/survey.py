@@ -17,8 +17,10 @@ from lkmrs_dask.errors import LkmrsError, UsageError
 __all__ = ["CATALOGS", "MATCHES", "Survey"]
 
 _A_LOOK = 0.1  # seconds
-CATALOGS = ("spectra", "measurements", "stars", "targets")
-"""Catalogues of every survey; those of stars that other surveys have too are in the folder `MATCHES`."""
+CATALOGS = (
+    "spectra", "measurements", "means", "stars", "targets", "rv_variability", "kinematics", "orbits",
+)  # fmt: skip
+"""Catalogues of a survey; those of stars that other surveys have too are in the folder `MATCHES`."""
 
 MATCHES = "matches"
 _REPLACED = (*CATALOGS, MATCHES, "external", "products", "receipts", "set_aside", "summary.json", "_SUCCESS")

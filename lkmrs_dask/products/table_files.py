@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-__all__ = ["plain_text", "write_table"]
+__all__ = ["plain_text", "write_table", "write_whole"]
 
 
 def write_table(
@@ -42,14 +42,28 @@ def write_table(
         table.write(buffer, format=f"ascii.{suffix}")
         texts[suffix] = buffer.getvalue()
     texts["txt"] = plain_text(table, float_format=float_format)
-    paths = []
-    for suffix, text in texts.items():
-        path = folder / f"{stem}.{suffix}"
-        unfinished = path.with_name(path.name + ".tmp")
-        unfinished.write_text(text, "utf-8")
-        unfinished.replace(path)
-        paths.append(path)
-    return paths
+    return [write_whole(folder / f"{stem}.{suffix}", text) for suffix, text in texts.items()]
+
+
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Write a file whole or not at all: under another name first.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        In a folder that is there.
+    content : str or bytes
+        Text is written as UTF-8, its ends of lines as they are.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+    """
+    unfinished = path.with_name(path.name + ".tmp")
+    unfinished.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+    unfinished.replace(path)
+    return path
 
 
 def plain_text(table: Table, *, float_format: str = ".4f") -> str:

@@ -51,6 +51,8 @@ class Kind:
         Numbers that mean "missing" in any column (beside an empty field, ``null`` and ``nan``).
     magnitude_sentinels : tuple of float
         Numbers that do so in columns of magnitudes.
+    missing_texts : tuple of str
+        Texts that do so, in tables with a line of dashes under the names.
     columns : tuple of Column
         The published ones that have a type here; others are taken with the type that they seem to have.
     """
@@ -69,6 +71,7 @@ class Kind:
     headless: bool = False
     sentinels: tuple[float, ...] = ()
     magnitude_sentinels: tuple[float, ...] = ()
+    missing_texts: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
 
     @property
@@ -108,6 +111,8 @@ _DEFINITIONS = (
     Kind("simbad", "SIMBAD, an answer of its TAP service", "main_id", "ra", "dec"),
     Kind("vsx", "AAVSO International Variable Star Index (VizieR B/vsx)", "OID", "RAJ2000", "DEJ2000",
          aliases=(("RAJ2000", ("RAdeg", "_RAJ2000")), ("DEJ2000", ("DEdeg", "_DEJ2000")))),
+    Kind("jinabase", "JINAbase, abundances of metal-poor stars (Abohalima & Frebel 2018)", "Seq", "RA", "DEC",
+         missing_texts=("*",)),
     Kind("table", "Any table, with the names of its columns given", epoch=None),
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ from lkmrs_dask.errors import InputError
 from lkmrs_dask.readers.raw import LONGEST_TEXT, RawBlock
 from lkmrs_dask.readers.streams import StreamError, peek, read_blocks
 
-__all__ = ["MrtTable", "find_description"]
+__all__ = ["Cut", "MrtTable", "find_description"]
 
 _MARK = "Byte-by-byte Description"
 _HEAD = 1 << 16
@@ -24,7 +24,7 @@ _RULE = re.compile(r"^[-=]{20,}\s*$")
 _LIMITS = re.compile(r"^[\[\]][^\]\[]*[\]\[]\s*")
 
 
-class _Cut(NamedTuple):
+class Cut(NamedTuple):
     """Where a column stands: the characters [start, stop)."""
 
     name: str
@@ -84,9 +84,14 @@ class MrtTable:
         self._line = 0
         self._lines = self._all_lines()
         self._rest: list[bytes] = []
-        self._cuts = self._own_description() if description == path else _cuts(_section(description, path))
-        if not self._cuts:
-            raise InputError("the byte-by-byte description names no column", file=description)
+        try:
+            own = description == path
+            self._cuts = self._own_description() if own else _cuts(_section(description, path))
+            if not self._cuts:
+                raise InputError("the byte-by-byte description names no column", file=description)
+        except InputError:
+            self.close()
+            raise
         self.names = [cut.name for cut in self._cuts]
         self.fields = [
             pa.field(cut.name, pa.binary(), metadata={"unit": cut.unit, "description": cut.description})
@@ -102,7 +107,7 @@ class MrtTable:
             message = f"{fault}; row {self._line} is the last good one"
             raise InputError(message, file=self._path, row=self._line) from fault
 
-    def _own_description(self) -> list[_Cut]:
+    def _own_description(self) -> list[Cut]:
         """Read the description, which must lie in the first block, and leave the rows behind it."""
         lines = next(self._lines, [])
         texts = [line.decode("utf-8", "replace") for line in lines]
@@ -127,7 +132,7 @@ class MrtTable:
             self._line += len(lines)
             lines = next(self._lines, None)
 
-    def _block(self, lines: list[bytes], first: int, wanted: list[_Cut]) -> RawBlock:
+    def _block(self, lines: list[bytes], first: int, wanted: list[Cut]) -> RawBlock:
         filled = [at for at, line in enumerate(lines) if line.strip()]
         rows = [lines[at].rstrip(b"\r") for at in filled]
         column, numbers = pa.array(rows, pa.binary()), first + np.array(filled, np.int64)
@@ -145,9 +150,9 @@ class MrtTable:
         self._stream.close()
 
 
-def _cuts(lines: list[str]) -> list[_Cut]:
+def _cuts(lines: list[str]) -> list[Cut]:
     """Columns of a description, a line each: `Bytes Format Units Label Explanations`."""
-    cuts: list[_Cut] = []
+    cuts: list[Cut] = []
     for text in lines:
         match = _LINE.match(text)
         if match is None:
@@ -161,5 +166,5 @@ def _cuts(lines: list[str]) -> list[_Cut]:
             name, _, description = name.partition(" ")
         description = _LIMITS.sub("", description.strip()).lstrip('?="').strip()
         start = int(first or last) - 1
-        cuts.append(_Cut(name, start, int(last), "" if unit in ("---", "--") else unit, description))
+        cuts.append(Cut(name, start, int(last), "" if unit in ("---", "--") else unit, description))
     return cuts

@@ -10,6 +10,7 @@ from lkmrs_dask.readers.binary_tables import FitsTable, ParquetTable
 from lkmrs_dask.readers.external.kinds import Kind
 from lkmrs_dask.readers.external.layout import TextLayout, find_layout
 from lkmrs_dask.readers.external.mrt import MrtTable, find_description
+from lkmrs_dask.readers.external.ruled import RuledTable, is_ruled
 from lkmrs_dask.readers.raw import RawTable, Score
 from lkmrs_dask.readers.tables import open_table
 from lkmrs_dask.readers.text_tables import TextTable
@@ -66,6 +67,8 @@ def open_external(
         description = find_description(path)
         if description is not None:
             return MrtTable(path, description, block_bytes)
+        if delimiter is None and is_ruled(path):
+            return RuledTable(path, kind.missing_texts, block_bytes)
         return _LaidOutTable(path, score, find_layout(path, kind, score, delimiter), block_bytes)
 
     return open_table(path, score, delimiter=delimiter, block_bytes=block_bytes, open_text=open_text)
