@@ -4,6 +4,8 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from lkmrs_dask.schema import TABLES
+from lkmrs_dask.stars.kinematics.high_velocity import EPOCH_COLUMNS, HIGH_VELOCITY_COLUMNS
+from lkmrs_dask.stars.rv_variability import RV_VARIABILITY
 
 project = "lkmrs_dask"
 author = "the lkmrs_dask developers"
@@ -20,14 +22,15 @@ exclude_patterns = ["_build"]
 def write_columns(path: Path) -> None:
     """Print the schema as a page: every column of every catalogue."""
     lines = ["# Columns", ""]
-    for table in TABLES.values():
+    tables = {table.name: tuple(table) for table in (*TABLES.values(), RV_VARIABILITY)}
+    for name, columns in {**tables, "kinematics": (*HIGH_VELOCITY_COLUMNS, *EPOCH_COLUMNS)}.items():
         lines += [
-            f"## {table.name}",
+            f"## {name}",
             "",
             "| name | type | unit | description | also known as |",
             "|---|---|---|---|---|",
         ]
-        for column in table:
+        for column in columns:
             aliases = ", ".join(column.aliases)
             kind = column.dtype.replace("<", "\\<")
             lines.append(f"| `{column.name}` | {kind} | {column.unit} | {column.description} | {aliases} |")

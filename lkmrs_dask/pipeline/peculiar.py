@@ -14,6 +14,7 @@ from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.known_stars import KnownStars
 from lkmrs_dask.pipeline.map_stage import draft_catalog
 from lkmrs_dask.pipeline.velocity_stages import KINEMATICS, RV
+from lkmrs_dask.schema import MEASUREMENTS
 from lkmrs_dask.stars.kinematics.high_velocity import BOUND, UNBOUND
 from lkmrs_dask.stars.labels import has_label
 from lkmrs_dask.stars.rv_variability import LABEL as RVV
@@ -25,6 +26,7 @@ _STAR_COLUMNS = (
     "label",
 )  # fmt: skip
 _EPOCH_COLUMNS = ("star_id", "uid", "gaia_source_id", "ra", "dec", "mjd", "snr", "rv", "rv_err")
+_EPOCHS = MEASUREMENTS.arrow(_EPOCH_COLUMNS)
 _CLASS = {BOUND: "bound", UNBOUND: "unbound"}
 
 
@@ -150,9 +152,12 @@ def _varying(stars: pa.Table, flags: dict[str, np.ndarray], known: pa.Table, dra
     if measurements is None:
         return None
     some = _rows(stars, flags[RVV], known).select(["star_id", "kic_epic", "tic", "discovery"])
-    found = measurements.id_search(some.column("star_id").to_pylist()) if len(some) else measurements
-    rows = found[list(_EPOCH_COLUMNS)].to_arrow() if len(some) else measurements.schema.empty_table()
-    rows = rows.filter(pc.is_valid(rows.column("rv")))
+    rows = _EPOCHS.empty_table()
+    if len(some):
+        known = [name for name in _EPOCH_COLUMNS if name in measurements.columns]
+        table = measurements.id_search(some.column("star_id").to_pylist())[known].to_arrow()
+        rows = pa.concat_tables([rows, table], promote_options="permissive").cast(_EPOCHS)
+        rows = rows.filter(pc.is_valid(rows.column("rv")))
     at = pc.index_in(rows.column("star_id"), value_set=some.column("star_id").combine_chunks())
     for name in ("kic_epic", "tic", "discovery"):
         rows = rows.append_column(name, some.column(name).take(at))

@@ -24,6 +24,11 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
         f"{counts['n_stars_with_3_coadds']} of them from at least three spectra"
     )
     parameters = ("teff", "logg", "feh", "alpha_m", "rv", "vsini")
+    yield (
+        f"{counts['n_mp']} metal-poor, {counts['n_vmp']} very metal-poor; high velocity: "
+        f"{counts['n_bound_hivels']} bound, {counts['n_unbound_hivels']} unbound; "
+        f"{counts['n_rvv']} RV variables of {counts['n_rv_stars']} stars with a radial velocity"
+    )
     yield "measurements: " + ", ".join(f"{counts['n_' + name]} {name}" for name in parameters)
     for reason, number in summary["rows_set_aside"].items():
         yield f"set aside: {number:,} x {reason}"

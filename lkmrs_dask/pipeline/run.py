@@ -205,9 +205,9 @@ def _science(
         failures += lost
         if not found:
             _drop(draft, KINEMATICS)
-        if job.orbits is not None:
-            failures += write_orbits(job.orbits, draft, crew, report)
-        else:
+        found, lost = write_orbits(job.orbits, draft, crew, report) if job.orbits is not None else (False, [])
+        failures += lost
+        if not found:
             _drop(draft, ORBITS)
         zero_points, lost = find_zero_points(externals, job.zero_points, draft, crew, report)
         failures += lost

@@ -157,17 +157,20 @@ def _epochs(matched: pa.Table, measurements: pa.Table, variable: np.ndarray) -> 
     return Epochs(rv[order], np.searchsorted(star[order], np.arange(len(ids))), variable)
 
 
-def write_orbits(settings: OrbitSettings, draft: Draft, crew: Crew, report: Reporter) -> list[Failure]:
-    """Write the orbits that the velocities of RV variables allow."""
+def write_orbits(
+    settings: OrbitSettings, draft: Draft, crew: Crew, report: Reporter
+) -> tuple[bool, list[Failure]]:
+    """Write the orbits that the velocities of RV variables allow; also tells whether there are velocities."""
     measurements = draft_catalog(draft, "measurements")
-    assert measurements is not None
+    if measurements is None or not {"rv", "rv_err", "mjd"} <= set(measurements.columns):
+        return False, []
     wanted = ("star_id", "mjd", "bjd_tdb", "rv", "rv_err", *_POSITION)
     rows = measurements[[name for name in wanted if name in measurements.columns]]
     work = MapWork(
         ORBITS, "measurements", rows, partial(_orbits, settings), _ORBITS,
         depends=partial(_always, repr(settings)), beside=(Beside(RV, _VARIABLE),),
     )  # fmt: skip
-    return map_catalog(work, draft, crew, report)
+    return True, map_catalog(work, draft, crew, report)
 
 
 def _orbits(settings: OrbitSettings, measurements: pa.Table, given: None, variability: pa.Table) -> pa.Table:

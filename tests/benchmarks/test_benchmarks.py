@@ -67,6 +67,17 @@ def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
         assert abs(found["eq2_ratio"] - 1) < 4 * found["eq2_err"], name
 
 
+@pytest.mark.slow
+def test_more_of_the_larger_orbits_are_found(tmp_path: Path) -> None:
+    figure = tmp_path / "completeness"
+    content = run("completeness", "--scale", 0.01, "--figure", figure, "--json", tmp_path / "c.json")
+    for found in content["results"].values():
+        assert found["K>0.3"] < 0.1
+        assert found["purity"] > 0.7
+    assert content["results"]["N 10 to 99"]["K>40"] > 0.9
+    assert figure.with_suffix(".png").stat().st_size > 10_000
+
+
 def test_command_lists_them() -> None:
     from click.testing import CliRunner
 
@@ -74,8 +85,8 @@ def test_command_lists_them() -> None:
 
     listed = CliRunner().invoke(main, ["bench"])
     assert {line.split()[0] for line in listed.output.splitlines()} == {
-        "build", "crossmatch", "means", "recovery", "scaling", "startup",
+        "build", "completeness", "crossmatch", "means", "recovery", "scaling", "startup",
     }  # fmt: skip
     unknown = CliRunner().invoke(main, ["bench", "nothing"])
     assert unknown.exit_code == 2
-    assert "there are build, crossmatch, means, recovery, scaling, startup" in unknown.output
+    assert "there are build, completeness, crossmatch, means, recovery, scaling, startup" in unknown.output

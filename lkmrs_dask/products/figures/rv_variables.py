@@ -11,7 +11,7 @@ import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from lkmrs_dask.products.figures.style import DOUBLE_COLUMN, STYLE, save
@@ -98,8 +98,10 @@ def _draw_scatter(
     axis.set(
         xscale="log", yscale="log", xlim=tuple(ends), ylim=(lowest, 5.0 * highest)
     )  # room for the legend
-    for kind in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
-        kind(LogFormatter(minor_thresholds=(1.5, 0.6)))
+    # Errors span less than a decade: a few round numbers, written as such.
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel(r"Mean RV error (km s$^{-1}$)")
     axis.set_ylabel(r"Standard deviation of RV (km s$^{-1}$)")
     axis.legend(loc="upper left", fontsize=8, markerscale=3.0)
