@@ -26,7 +26,7 @@ from lkmrs_dask.pipeline.check import verify_survey
 from lkmrs_dask.pipeline.survey import Survey
 
 PLAN = "TD192102N424113K01"
-CATALOGS = ("spectra", "measurements", "stars", "targets")
+CATALOGS = ("spectra", "measurements", "means", "rv_variability", "stars", "targets")
 PATIENCE = 60.0  # seconds that anything may take before a test gives up on it
 
 JOB = """[job]

@@ -17,7 +17,7 @@ import lkmrs_dask
 
 pytest_plugins = ["fault_fixtures"]
 
-STAGES = {"read", "spectra", "measurements", "overview", "targets", "stars"}
+STAGES = {"read", "spectra", "measurements", "overview", "targets", "means", "rv_variability", "stars"}
 StartCluster = Callable[[], Cluster]
 
 

@@ -27,7 +27,7 @@ Row = dict[str, Any]
 # Far apart: in a Kepler field, near it, on a corner of HEALPix pixels, and at RA 0.
 CENTRES = [(290.26, 42.69), (291.0, 42.9), (45.0, 0.0), (0.0, -10.0)]
 STEP_DEG = 2.0 / 3600  # two such steps are no star (3 arcsec), unless a third position links them
-ORIGIN = {"stars": "measurements", "targets": "spectra"}
+ORIGIN = {"targets": "spectra"} | dict.fromkeys(("means", "rv_variability", "stars"), "measurements")
 COLUMNS = ("mobsid", "obsid", "uid", "lmjd", "planid", "lmjm", "band", "snr", "ra", "dec", "coadd")
 
 
