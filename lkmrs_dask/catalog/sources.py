@@ -156,8 +156,10 @@ class HatsFiles:
         position = [self.info.ra_column, self.info.dec_column]
         stored = [name for name in names if name != HEALPIX_COLUMN]
         table = read_table(files, _fields(self.stored, dict.fromkeys([*stored, *position])))
-        index = healpix29(*(table.column(name).to_numpy() for name in position))
-        return table.append_column(HEALPIX_COLUMN, pa.array(index)).select(names)
+        ra, dec = (table.column(name).cast(pa.float64()).to_numpy() for name in position)
+        nowhere = ~(np.isfinite(ra) & np.isfinite(dec))
+        index = healpix29(np.where(nowhere, 0.0, ra), np.where(nowhere, 0.0, dec))
+        return table.append_column(HEALPIX_COLUMN, pa.array(index, mask=nowhere)).select(names)
 
 
 def open_files(path: str | Path) -> tuple[HatsFiles, Tiling]:

@@ -156,7 +156,8 @@ def _drift(
     for epoch in (left_epoch, right_epoch):
         if not isinstance(epoch, str) and not (isinstance(epoch, Real) and 1800.0 <= epoch <= 2200.0):
             raise UsageError(f"an epoch is a column or a Julian year from 1800 to 2200, not {epoch!r}")
-    if isinstance(proper_motion, str) or len(proper_motion) != 2:
+    two = isinstance(proper_motion, tuple | list) and len(set(proper_motion)) == len(proper_motion) == 2
+    if not two or not all(isinstance(name, str) for name in proper_motion):
         raise UsageError(f"proper_motion names two columns, as in ('pmra', 'pmdec'), not {proper_motion!r}")
     drift = Drift(left_epoch, right_epoch, *proper_motion)
     for catalog, columns in ((left, drift.left_columns), (right, drift.right_columns)):

@@ -33,7 +33,7 @@ def julian_years(values: ArrayLike, what: str) -> Floats:
     Parameters
     ----------
     values : array_like of float
-        Epochs of one kind; NaN where unknown.
+        Epochs of one kind; NaN (or infinite) where unknown.
     what : str
         Names them in an error.
 
@@ -43,6 +43,7 @@ def julian_years(values: ArrayLike, what: str) -> Floats:
         When they are neither.
     """
     values = np.asarray(values, dtype=np.float64)
+    values = np.where(np.isfinite(values), values, np.nan)
     known = values[np.isfinite(values)]
     if not len(known):
         return np.full(values.shape, np.nan)
@@ -81,16 +82,18 @@ def propagate(ra: ArrayLike, dec: ArrayLike, pmra: ArrayLike, pmdec: ArrayLike, 
     lon, lat = np.radians(np.asarray(ra, np.float64)), np.radians(np.asarray(dec, np.float64))
     step = np.radians(np.asarray(years, np.float64) / 3_600_000.0)
     east, north = np.asarray(pmra, np.float64) * step, np.asarray(pmdec, np.float64) * step
-    still = ~(np.isfinite(east) & np.isfinite(north))
+    # A star that does not move stays where it is to the last bit.
+    still = ~(np.isfinite(east) & np.isfinite(north)) | ((east == 0.0) & (north == 0.0))
     east, north = np.where(still, 0.0, east), np.where(still, 0.0, north)
     # Along the unit vectors of the star and of its local east and north.
     outward = np.cos(lat) - north * np.sin(lat)
     x = outward * np.cos(lon) - east * np.sin(lon)
     y = outward * np.sin(lon) + east * np.cos(lon)
     z = np.sin(lat) + north * np.cos(lat)
-    new_ra = np.degrees(np.arctan2(y, x)) % 360.0
+    new_ra = np.where(still, ra, np.degrees(np.arctan2(y, x))) % 360.0
+    new_ra = np.where(new_ra < 360.0, new_ra, 0.0)  # a little less than 0 is rounded to 360
     new_dec = np.degrees(np.arctan2(z, np.hypot(x, y)))
-    return np.where(still, ra, new_ra), np.where(still, dec, new_dec)
+    return new_ra, np.where(still, dec, new_dec)
 
 
 def moved_separation(

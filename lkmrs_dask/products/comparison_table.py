@@ -33,6 +33,7 @@ _COUNTS = {
     "n_without_theirs_err": "Stars left out of the corrected regression: their error is unknown",
     "n_missing_ours": "Stars without a value of ours",
     "n_missing_theirs": "Stars with a value of ours and none of theirs",
+    "n_beyond_limits": "Stars left out: a value that no star has, such as -9999",
 }
 _TEXTS = {
     "survey": "The other survey",

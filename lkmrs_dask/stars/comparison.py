@@ -11,15 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.stars.comparison_settings import ComparisonSettings
 from lkmrs_dask.stars.density import Density, DensityGrid
+from lkmrs_dask.stars.limits import within_limits
 from lkmrs_dask.stars.regression import (
     ErrorsInVariables,
     Line,
-    Sums,
+    Resampled,
     errors_in_variables,
     plain_line,
     resistant_line,
-    robust_scatter,
 )
+from lkmrs_dask.stars.residuals import Residuals
 
 __all__ = [
     "CLASSES",
@@ -36,29 +37,6 @@ Floats = NDArray[np.float64]
 
 CLASSES = ("all", "giant", "dwarf")
 """Samples of a comparison: all stars, those below the limit in log g, and those from it on."""
-
-
-class Residuals(NamedTuple):
-    """What is left of ours - theirs, all stars; NaN where there is no star.
-
-    `rms` is the root of the mean square (the offset is in it), `std` the standard deviation (N - 1; NaN for
-    one star), `robust_scatter` 1.4826 times the median absolute deviation.
-    """
-
-    mean: float
-    median: float
-    rms: float
-    std: float
-    robust_scatter: float
-
-    @classmethod
-    def of(cls, values: Floats) -> Residuals:
-        """Numbers of residuals, shape (n,), finite."""
-        if not len(values):
-            return cls(*[np.nan] * 5)
-        std = float(values.std(ddof=1)) if len(values) > 1 else np.nan
-        rms = float(np.sqrt(np.mean(values**2)))
-        return cls(float(values.mean()), float(np.median(values)), rms, std, robust_scatter(values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +62,8 @@ class Comparison:
         For the figure; None for no stars.
     n_missing_ours, n_missing_theirs : int
         Stars left out because one has no finite value; those without either count in the first.
+    n_beyond_limits : int
+        Stars left out because one of two values is beyond `lkmrs_dask.stars.limits.LIMITS`.
     n_without_ours_err : int
         Stars in `corrected` whose own error is unknown: the median of the others is taken, or zero.
     n_without_theirs_err : int
@@ -102,6 +82,7 @@ class Comparison:
     density: Density | None
     n_missing_ours: int
     n_missing_theirs: int
+    n_beyond_limits: int
     n_without_ours_err: int
     n_without_theirs_err: int
     n_outliers: int
@@ -172,6 +153,7 @@ def compare(
     *,
     ours_err: ArrayLike | None = None,
     theirs_err: ArrayLike | None = None,
+    parameter: str | None = None,
     settings: ComparisonSettings | None = None,
 ) -> Comparison:
     """Compare one parameter of matched stars.
@@ -184,13 +166,16 @@ def compare(
     ours, theirs : array_like of float, shape (n,)
         Values in the same unit; NaN or infinite where there is none.
     ours_err, theirs_err : array_like of float, shape (n,), optional
-        Standard errors; NaN or negative where unknown.  Zero means exact.
+        Standard errors; NaN or negative where unknown, as are those above 1e30.  Zero means exact.
+    parameter : str, optional
+        Name of the parameter (``rv``): values that no star has, such as -9999, are left out; see
+        `lkmrs_dask.stars.limits`.
     settings : ComparisonSettings, optional
 
     Returns
     -------
     Comparison
-        Where there are too few stars, or constant values, lines are NaN and say why.
+        Where there are too few stars, or all values of one side are the same, lines are NaN and say why.
 
     Raises
     ------
@@ -200,12 +185,14 @@ def compare(
     settings = settings or ComparisonSettings()
     y, x, y_err, x_err = _aligned(ours, theirs, ours_err, theirs_err)
     have_y, have_x = np.isfinite(y), np.isfinite(x)
-    both = np.flatnonzero(have_y & have_x)
+    possible = within_limits(y, parameter) & within_limits(x, parameter)
+    both = np.flatnonzero(possible)
     # Their order must not matter, to sums as little as to resamplings.
     order = both[np.lexsort((y_err[both], x_err[both], y[both], x[both]))]
     x, y, x_err, y_err = x[order], y[order], x_err[order], y_err[order]
     grid = _grid(x, y, settings) if len(x) else None
-    lines, fit = _lines(x, y, x_err, y_err, grid, settings)
+    reason = _no_regression(x, y, settings.least, len(have_x))
+    lines, fit = _lines(x, y, x_err, y_err, grid, reason, settings)
     return Comparison(
         theirs=x,
         ours=y,
@@ -217,6 +204,7 @@ def compare(
         density=grid.density() if grid else None,
         n_missing_ours=int((~have_y).sum()),
         n_missing_theirs=int((have_y & ~have_x).sum()),
+        n_beyond_limits=int((have_y & have_x & ~possible).sum()),
         n_without_ours_err=fit.n_without_y_err if fit else 0,
         n_without_theirs_err=fit.n_without_x_err if fit else 0,
         n_outliers=fit.n_outliers if fit else 0,
@@ -231,7 +219,7 @@ def _aligned(*arrays: ArrayLike | None) -> list[Floats]:
     if len(set(shapes)) != 1 or len(shapes[0]) != 1:
         raise ValueError(f"values and errors differ in shape, or have not one dimension: {shapes}")
     y, x, *errors = (np.full(shapes[0], np.nan) if a is None else a for a in given)
-    return [y, x, *(np.where(np.isfinite(e) & (e >= 0), e, np.nan) for e in errors)]
+    return [y, x, *(np.where(within_limits(e) & (e >= 0), e, np.nan) for e in errors)]
 
 
 def _grid(x: Floats, y: Floats, settings: ComparisonSettings) -> DensityGrid:
@@ -250,37 +238,41 @@ def _lines(
     x_err: Floats,
     y_err: Floats,
     grid: DensityGrid | None,
+    reason: str,
     settings: ComparisonSettings,
 ) -> tuple[list[Line], ErrorsInVariables | None]:
-    """The three lines, and more about the last one; nothing more where no line can be drawn."""
-    reason = _no_regression(x, settings.least)
+    """The three lines, and more about the last one; nothing more where, for a reason, there can be none."""
     if grid is None or reason:
         return [Line.none(reason)] * 3, None
     fit = errors_in_variables(x, y, x_err, y_err, clip=settings.clip, least=settings.least)
     exact = np.nan_to_num(x_err, nan=0.0)
     inside = grid.line()
-    estimates: list[tuple[Line, Callable[[NDArray[np.int64]], Line]]] = [
+    plain = Resampled(np.ones(len(x)), x, y)
+    # Weights and outliers stay: what they do to the errors is of second order.
+    corrected = Resampled(fit.weight, x, y, exact)
+    estimates: list[tuple[Line, Callable[[Floats], Line]]] = [
         (replace(inside, n_used=0 if inside.reason else grid.n_retained()), grid.line),
-        (replace(plain_line(x, y), n_used=len(x)), lambda times: plain_line(x, y, times)),
-        # Weights and outliers stay: what they do to the errors is of second order.
-        (fit.line, lambda times: Sums.of(fit.weight * times, x, y, exact).line()),
+        (replace(plain_line(x, y), n_used=len(x)), lambda times: plain.sums(times).line()),
+        (fit.line, lambda times: corrected.sums(times).line()),
     ]
     return _bootstrapped(estimates, len(x), settings), fit
 
 
-def _no_regression(x: Floats, least: int) -> str:
+def _no_regression(x: Floats, y: Floats, least: int, n_matched: int) -> str:
     """Why there can be no line, or nothing."""
     if not len(x):
-        return "no stars in common"
+        return "no star has both values" if n_matched else "no stars in common"
     if len(x) < least:
         return f"{len(x)} star{'' if len(x) == 1 else 's'}, fewer than {least}"
-    if np.ptp(x) <= 1e-9 * np.abs(x).max():
-        return "all values of theirs are the same"
+    for values, whose in ((x, "theirs"), (y, "ours")):
+        # Squares of less are no numbers.
+        if np.ptp(values) <= max(1e-9 * np.abs(values).max(), 1e-30):
+            return f"all values of {whose} are the same"
     return ""
 
 
 def _bootstrapped(
-    estimates: Sequence[tuple[Line, Callable[[NDArray[np.int64]], Line]]],
+    estimates: Sequence[tuple[Line, Callable[[Floats], Line]]],
     n: int,
     settings: ComparisonSettings,
 ) -> list[Line]:
@@ -288,7 +280,7 @@ def _bootstrapped(
     draws = np.random.default_rng(settings.seed)
     again = np.full((settings.n_bootstrap, len(estimates), 2), np.nan)
     for turn in range(settings.n_bootstrap):
-        times = np.bincount(draws.integers(0, n, n), minlength=n)
+        times = np.bincount(draws.integers(0, n, n), minlength=n).astype(np.float64)
         for at, (line, estimate) in enumerate(estimates):
             if not line.reason:
                 one = estimate(times)
@@ -311,6 +303,7 @@ def compare_classes(
     *,
     ours_err: ArrayLike | None = None,
     theirs_err: ArrayLike | None = None,
+    parameter: str | None = None,
     settings: ComparisonSettings | None = None,
 ) -> dict[str, Comparison]:
     """Compare all stars, giants and dwarfs.
@@ -320,7 +313,7 @@ def compare_classes(
 
     Parameters
     ----------
-    ours, theirs, ours_err, theirs_err, settings
+    ours, theirs, ours_err, theirs_err, parameter, settings
         See `compare`.
     logg : array_like of float, shape (n,)
         Surface gravity of ours, dex.  Stars without it are in ``all`` alone.
@@ -345,5 +338,5 @@ def compare_classes(
     found = {}
     for name, mask in zip(CLASSES, masks, strict=True):
         y, x, y_err, x_err = (values[mask] for values in arrays)
-        found[name] = compare(y, x, ours_err=y_err, theirs_err=x_err, settings=settings)
+        found[name] = compare(y, x, ours_err=y_err, theirs_err=x_err, parameter=parameter, settings=settings)
     return found

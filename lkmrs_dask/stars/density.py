@@ -48,6 +48,12 @@ class Density:
         x = np.broadcast_to(self.x_edges[:, None], (len(self.x_edges), len(self.y_edges)))
         return x, self.y_edges + self.tilt * x
 
+    def centres(self) -> tuple[Floats, Floats]:
+        """Coordinates x and y of the centres of the pixels, shape (m, m) each; the first axis is x."""
+        middle_x, middle_y = (0.5 * (edges[1:] + edges[:-1]) for edges in (self.x_edges, self.y_edges))
+        x = np.broadcast_to(middle_x[:, None], (len(middle_x), len(middle_y)))
+        return x, middle_y + self.tilt * x
+
 
 class DensityGrid:
     """A grid around points, on which a density can be made of them or of any resampling of them.
@@ -88,7 +94,7 @@ class DensityGrid:
         self._occupied = np.unique(self._pixel[inside])
         self._x, self._y = (0.5 * (edges[1:] + edges[:-1]) for edges in (self.x_edges, self.y_edges))
 
-    def smoothed(self, times: NDArray[np.int64] | None = None) -> tuple[Floats, NDArray[np.bool_]]:
+    def smoothed(self, times: NDArray[np.number] | None = None) -> tuple[Floats, NDArray[np.bool_]]:
         """Values and retained pixels of `Density`, each point taken `times` times (once where not given)."""
         size = self.size
         counts = np.bincount(self._pixel, weights=times, minlength=size * size + 1).astype(np.float64)
@@ -116,14 +122,14 @@ class DensityGrid:
         """Points in the retained pixels."""
         return int(np.append(self.smoothed()[1], False)[self._pixel].sum())
 
-    def line(self, times: NDArray[np.int64] | None = None) -> Line:
+    def line(self, times: NDArray[np.number] | None = None) -> Line:
         """Least squares of y on x over the centres of the retained pixels, weighted with their density.
 
         Errors of x make its slope flatter, as in all least squares.
 
         Parameters
         ----------
-        times : ndarray of int64, shape (n,), optional
+        times : ndarray of int or float, shape (n,), optional
             How often each point is taken.
 
         Returns

@@ -17,7 +17,7 @@ FACTORS: tuple[str, ...] = ("paper", "leverage")
 """Ways to scale a deviation up to the error of the spectrum; see `deviations`."""
 
 LARGEST_LEVERAGE = 1.0 - 1e-6
-"""Share of its star's weight above which a spectrum is the mean: its deviation is rounding."""
+"""Share of its star's weight above which a spectrum is the mean: its deviation is rounding, by any factor."""
 
 
 class Deviations(NamedTuple):
@@ -59,8 +59,8 @@ def deviations(values: ArrayLike, snr: ArrayLike, star: ArrayLike, factor: Facto
     Returns
     -------
     Deviations
-        In the order and unit of `values`.  NaN for the only spectrum of a star, and with "leverage" for one
-        with more than `LARGEST_LEVERAGE` of the weight.
+        In the order and unit of `values`.  NaN for the only spectrum of a star, and for one with more than
+        `LARGEST_LEVERAGE` of the weight.
 
     Raises
     ------
@@ -113,12 +113,8 @@ def star_deviations(
     total = np.repeat(sums, spectra.lengths)
     n = np.repeat(means.n, spectra.lengths)
     leverage = np.divide(weight, total, out=np.zeros_like(weight), where=known)
-    usable = known & (n >= 2)
-    if factor == "leverage":
-        usable &= leverage <= LARGEST_LEVERAGE
-        left = 1.0 - leverage
-    else:
-        left = (n - 1.0) / np.maximum(n, 1)
+    usable = known & (n >= 2) & (leverage <= LARGEST_LEVERAGE)
+    left = 1.0 - leverage if factor == "leverage" else (n - 1.0) / np.maximum(n, 1)
     value = np.full(len(values), np.nan)
     difference = values[usable] - np.repeat(means.mean, spectra.lengths)[usable]
     value[usable] = difference / np.sqrt(left[usable])

@@ -32,6 +32,8 @@ class Clipped:
         Deviations after; a bin of the histogram that a limit divides counts in part.
     std : ndarray of float64
         Standard deviation of those kept; NaN for fewer than two.
+    far : ndarray of float64
+        Of those kept, how many lie in the open bins of the histogram, so that it is not known how far out.
     """
 
     lower: Floats
@@ -39,6 +41,7 @@ class Clipped:
     n: NDArray[np.int64]
     kept: Floats
     std: Floats
+    far: Floats
 
     @property
     def share_kept(self) -> float:
@@ -78,7 +81,8 @@ def clip_histograms(counts: NDArray[np.int64], edges: Floats, settings: ErrorLaw
         upper = np.where(known, np.fmin(upper, middle + settings.n_sigma * std), upper)
     lower, upper = (np.broadcast_to(limit, len(counts)).copy() for limit in (lower, upper))
     left = _left(counts, wide, lower, upper)
-    return Clipped(lower, upper, counts.sum(axis=1), left.sum(axis=1), _std(left, wide, lower, upper))
+    far = left[:, 0] + left[:, -1]
+    return Clipped(lower, upper, counts.sum(axis=1), left.sum(axis=1), _std(left, wide, lower, upper), far)
 
 
 def cut_moments(cut: ArrayLike) -> tuple[Floats, Floats]:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.errors import CatalogError
+from lkmrs_dask.schema import PARAMETERS
 from lkmrs_dask.stars.error_clip import Clipped, clip_histograms, cut_moments, whole_sigma
-from lkmrs_dask.stars.error_settings import ErrorLawSettings
+from lkmrs_dask.stars.error_settings import LEAST_CUT, ErrorLawSettings
 from lkmrs_dask.stars.error_summary import (
     FIXED,
     FIXED_PAIRS,
@@ -30,7 +31,7 @@ Floats = NDArray[np.float64]
 TABLE_SNR = (10, 20, 50)
 """S/N at which Table 3 prints the law."""
 
-_LEAST_CUT = 2.0  # sigma; what is cut closer says little of sigma, and much of the shape of the wings
+_MOST_FAR = 0.02  # share of the deviations kept whose size the histogram does not know
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ def fit_error_law(name: str, summary: ParameterSummary, settings: ErrorLawSettin
     Returns
     -------
     ErrorLaw
-        Without a law, and with a reason, for fewer than `LEAST_BINS` bins that can be used.
+        Without a law, and with a reason, for fewer than `LEAST_BINS` bins that can be used, and for numbers
+        that are none: most values the same, deviations larger than the histogram knows, a damaged summary.
     """
     clipped = clip_parameter(name, summary, settings)
     counts: dict[str, Any] = {
@@ -160,17 +162,30 @@ def fit_error_law(name: str, summary: ParameterSummary, settings: ErrorLawSettin
         "n_kept": round(float(clipped.kept.sum())),
         "left_out": dict(summary.left_out),
     }
+    far = float(clipped.far.sum())
+    if far > _MOST_FAR * float(clipped.kept.sum()):
+        share, most = 100.0 * far / float(clipped.kept.sum()), deviation_edges(name)[-1]
+        reason = f"{share:.0f} % of the deviations are larger than {most:,.0f} {PARAMETERS[name].unit}"
+        return ErrorLaw(None, **counts, reason=reason)
     sigma, cut = _scatter(clipped, settings)
-    use = (clipped.kept >= settings.least_spectra) & (sigma > 0)
-    use[[0, -1]] = False  # which are open
+    filled = clipped.kept >= settings.least_spectra
+    filled[[0, -1]] = False  # which are open
+    # Deviations within one bin of the histogram may as well be 0.
+    varied = clipped.std >= np.diff(deviation_edges(name)).min()
+    use = filled & varied & (sigma > 0)
     if settings.corrected:
-        use &= cut >= _LEAST_CUT
+        use &= cut >= LEAST_CUT
     n_bins = int(use.sum())
     if n_bins < LEAST_BINS:
         reason = f"{n_bins} bins of S/N can be used, {LEAST_BINS} are needed ({summary.n_spectra} deviations)"
+        if same := int((filled & ~varied).sum()):
+            reason += f"; in {same} bins the values of a star are the same"
         return ErrorLaw(None, **counts, reason=reason)
     at = np.flatnonzero(use)
     relative, covariance = _errors_of_scatter(summary, clipped, cut, at)
+    if _damaged(summary, relative, covariance):
+        reason = "the sums of deviations are damaged: make the summary anew"
+        return ErrorLaw(None, **counts, reason=reason)
     # The expected logarithm of a standard deviation is too low by the variance of it.
     sigma = sigma[at] * np.exp(np.diag(covariance))
     moments = _moments(summary)
@@ -180,6 +195,16 @@ def fit_error_law(name: str, summary: ParameterSummary, settings: ErrorLawSettin
     )  # fmt: skip
     snr_range = (float(SNR_EDGES[at[0] - 1]), float(SNR_EDGES[at[-1]]))
     return ErrorLaw(law, **counts, snr_range=snr_range, reason=_remark(law))
+
+
+def _damaged(summary: ParameterSummary, relative: Floats, covariance: Floats) -> bool:
+    """Tell sums that no deviations have: the fit would fail on them, or believe them."""
+    if min(int(one.min()) for one in (summary.freedom, summary.mixing, summary.common)) < 0:
+        return True
+    variance = np.diag(covariance)
+    # Were all deviations of a bin one and the same, the variance of its ln(sigma) would be some 10 at most.
+    good = (relative > 0) & np.isfinite(relative) & (variance > 0) & (variance < 100.0)
+    return not (good.all() and np.isfinite(covariance).all())
 
 
 def fit_stated_errors(snr: ArrayLike, error: ArrayLike, settings: ErrorLawSettings | None = None) -> ErrorLaw:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.stars.deviations import FACTORS
 
-__all__ = ["CLIPS", "ErrorLawSettings"]
+__all__ = ["CLIPS", "LEAST_CUT", "ErrorLawSettings"]
 
 CLIPS = ("overall", "bins")
 """Within what sigma is taken when outliers are rejected."""
+
+LEAST_CUT = 2.0
+"""Sigma; what is cut closer says little of sigma, and much of the shape of the wings."""
 
 _ROWS = ("factor", "min_snr", "rv_n_sigma", "rv_ddof", "rv_least_n")
 
@@ -48,7 +52,8 @@ class ErrorLawSettings:
     Raises
     ------
     UsageError
-        When a value has the wrong type or makes no sense.
+        When a value has the wrong type or makes no sense, or when `corrected` is wanted of deviations that
+        `n_sigma` and `rounds` cut closer than `LEAST_CUT`.
     """
 
     clip: str = "overall"
@@ -83,8 +88,25 @@ class ErrorLawSettings:
         for name, (good, wanted) in checks.items():
             if not good:
                 raise UsageError(f"{name} must be {wanted}, not {getattr(self, name)!r}")
+        cut = _normal_cut(self.n_sigma, self.rounds)
+        if self.corrected and self.clip == "bins" and cut < LEAST_CUT:
+            raise UsageError(
+                f"n_sigma = {self.n_sigma:g} with {self.rounds} rounds cuts normal deviations at {cut:.2f} "
+                f"sigma, and corrected = true needs {LEAST_CUT:g} or more: let n_sigma be 2.5 or more"
+            )
 
     def of_rows(self) -> dict[str, Any]:
         """Those on which a summary of deviations depends; for the others no row need be read again."""
         values = asdict(self)
         return {name: values[name] for name in _ROWS}
+
+
+def _normal_cut(n_sigma: float, rounds: int) -> float:
+    """Where rounds of clipping cut a normal distribution, in its sigma."""
+    cut = math.inf
+    std = 1.0
+    for _ in range(rounds):
+        cut = min(cut, n_sigma * std)
+        density = math.exp(-(cut**2) / 2.0) / math.sqrt(2.0 * math.pi)
+        std = math.sqrt(max(1.0 - 2.0 * cut * density / math.erf(cut / math.sqrt(2.0)), 0.0))
+    return cut

@@ -52,7 +52,7 @@ FIXED_PAIRS = 1 << 12
 
 LEFT_OUT = ("no_snr", "single", "low_snr", "outweighs", "rv_variable")
 """Why a measured parameter has no part: no positive S/N; the only one of its star; below `min_snr`; so much
-of its star's weight that it is the mean (factor "leverage"); an RV variable's velocity."""
+of its star's weight that it is the mean; an RV variable's velocity."""
 
 _N_SNR = len(SNR_EDGES) + 1
 _N_COARSE = _N_SNR // 2 + 1

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.stars.comparison_settings import OffsetSettings
+from lkmrs_dask.stars.limits import within_limits
 
 __all__ = ["Offsets", "offsets", "running_median"]
 
@@ -114,6 +115,8 @@ def offsets(
     teff: ArrayLike,
     feh: ArrayLike,
     settings: OffsetSettings | None = None,
+    *,
+    parameter: str | None = None,
 ) -> Mapping[str, Offsets]:
     """Offsets of ours - theirs in windows of Teff and of [Fe/H].
 
@@ -127,6 +130,8 @@ def offsets(
     teff, feh : array_like of float, shape (n,)
         Temperature (K) and metallicity (dex) of ours, NaN where unknown.
     settings : OffsetSettings, optional
+    parameter : str, optional
+        Name of the parameter (``rv``): values that no star has are left out, as in a comparison.
 
     Returns
     -------
@@ -142,8 +147,8 @@ def offsets(
     y, x = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
     if y.shape != x.shape:
         raise ValueError(f"ours and theirs differ in shape: {y.shape}, {x.shape}")
-    finite = np.isfinite(y) & np.isfinite(x)
-    difference = np.where(finite, y, np.nan) - np.where(finite, x, np.nan)
+    possible = within_limits(y, parameter) & within_limits(x, parameter)
+    difference = np.where(possible, y, np.nan) - np.where(possible, x, np.nan)
     step, least = settings.step, settings.least
     return {
         "teff": running_median(difference, teff, width=settings.teff_width, step=step, least=least),

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "ErrorsInVariables",
     "Line",
+    "Resampled",
     "Sums",
     "errors_in_variables",
     "plain_line",
@@ -86,6 +87,32 @@ class Sums(NamedTuple):
             return Line.none("x does not vary beyond its errors" if self.noise else "x does not vary")
         slope = self.xy / spread
         return Line(slope, self.y - slope * self.x)
+
+
+class Resampled:
+    """Lines through resamplings of points: moments of the points are made once, and summed each time.
+
+    Parameters
+    ----------
+    weight, x, y : ndarray of float64, shape (n,)
+        Weights, and finite coordinates.
+    x_err : ndarray of float64, shape (n,), optional
+        As for `Sums.of`.
+    """
+
+    def __init__(self, weight: Floats, x: Floats, y: Floats, x_err: Floats | None = None) -> None:
+        # From the median no outlier is near, so that sums without it lose no digits.
+        self._x, self._y = float(np.median(x)), float(np.median(y))
+        u, v = x - self._x, y - self._y
+        noise = np.zeros(len(x)) if x_err is None else np.square(x_err)
+        self._moments = np.stack([np.ones(len(x)), u, v, u * u, u * v, noise], axis=1) * weight[:, None]
+
+    def sums(self, times: Floats) -> Sums:
+        """Sums with each point taken `times` times, shape (n,): those of ``Sums.of(weight * times, ...)``."""
+        total, u, v, uu, uv, noise = (times @ self._moments).tolist()
+        if not total > 0:
+            return Sums(np.nan, np.nan, 0.0, 0.0)
+        return Sums(self._x + u / total, self._y + v / total, uu - u * u / total, uv - u * v / total, noise)
 
 
 def robust_scatter(values: ArrayLike) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkmrs_dask.errors import UsageError
+from lkmrs_dask.stars.limits import within_limits
 
 __all__ = ["VelocityScatter", "velocity_scatter"]
 
@@ -38,8 +39,9 @@ def velocity_scatter(
     Parameters
     ----------
     rv, rv_err : ndarray of float64, shape (n,)
-        Velocity and its error in km/s, rows sorted by star.  A row in which either is not finite, or the
-        error is not positive, is not used.
+        Velocity and its error in km/s, rows sorted by star.  A row in which either is not finite, the error
+        is not positive, or the velocity is one that no star has (-9999; see `lkmrs_dask.stars.limits`) is not
+        used.
     first : ndarray of int64, shape (stars,)
         First row of each star.
     n_sigma : float
@@ -76,7 +78,7 @@ def velocity_scatter(
     if len(first) == 0:
         none = np.empty(0)
         return VelocityScatter(np.empty(0, np.int64), none, none, np.empty(0, bool))
-    used = np.isfinite(rv) & np.isfinite(rv_err) & (rv_err > 0)
+    used = within_limits(rv, "rv") & within_limits(rv_err) & (rv_err > 0)
     lengths = np.diff(np.append(first, len(rv)))
     n = np.add.reduceat(used, first, dtype=np.int64)
     # A star without a used row divides 0 by 0: NaN is the answer.

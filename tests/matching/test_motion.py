@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import astropy.units as u
+import dask
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from astropy.coordinates import SkyCoord
@@ -18,10 +21,13 @@ from match_files import Reads, reads, write_files
 from match_oracle import SITES, Sky, around, brute_force, everywhere, joined, matches, separations, stars
 
 from lkmrs_dask import crossmatch
+from lkmrs_dask.catalog.catalog import Catalog
 from lkmrs_dask.catalog.opening import from_dataframe
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.matching import drift
 from lkmrs_dask.matching.motion import julian_years, propagate
+from lkmrs_dask.schema import HEALPIX_COLUMN
+from lkmrs_dask.sky.index import healpix29, index_range
 
 __all__ = ["reads"]
 
@@ -94,6 +100,34 @@ def test_places_are_those_of_astropy() -> None:
     assert one.separation(two).arcsec.max() < TOLERANCE_ARCSEC
     assert ours.ra.min() >= 0.0
     assert ours.ra.max() < 360.0
+
+
+@given(
+    ra=st.sampled_from([0.0, 360.0, 359.9999999]) | st.floats(0.0, 360.0),
+    dec=st.sampled_from([90.0, -90.0, 89.99999, -89.99999, 0.0]) | st.floats(-90.0, 90.0),
+    speed=st.sampled_from([0.0, drift.FASTEST_MASYR]) | st.floats(0.0, drift.FASTEST_MASYR),
+    angle=st.floats(0.0, 360.0),
+    start=st.floats(1950.0, 2050.0),
+    years=st.floats(-100.0, 100.0),
+)
+@settings(max_examples=100, deadline=None)
+def test_any_place_is_that_of_astropy(
+    ra: float, dec: float, speed: float, angle: float, start: float, years: float
+) -> None:
+    """The poles themselves and RA 0 among them; light time is 3e-8 arcsec at most here."""
+    pmra, pmdec = speed * np.sin(np.radians(angle)), speed * np.cos(np.radians(angle))
+    ours = SkyCoord(*propagate(ra, dec, pmra, pmdec, years), unit=u.deg)
+    sky = Sky(np.array([ra]), np.array([dec]))
+    theirs = moved(sky, np.array([pmra]), np.array([pmdec]), start, start + years)
+    assert ours.separation(SkyCoord(theirs.ra * u.deg, theirs.dec * u.deg)).arcsec[0] < TOLERANCE_ARCSEC
+    # A straight line in space: the angle is that whose tangent is the way, in whatever direction.
+    way = np.degrees(np.arctan(np.radians(speed * abs(years) / 3_600_000.0))) * 3600.0
+    assert abs(ours.separation(SkyCoord(ra * u.deg, dec * u.deg)).arcsec - way) < TOLERANCE_ARCSEC
+
+
+@pytest.mark.parametrize(("ra", "pmra"), [(0.0, -1e-9), (360.0, np.nan)])
+def test_right_ascensions_are_below_360(ra: float, pmra: float) -> None:
+    assert 0.0 <= propagate(ra, 0.0, pmra, 0.0, 1.0)[0] < 360.0
 
 
 def test_barnards_star() -> None:
@@ -193,6 +227,264 @@ def test_it_is_brute_force_of_moved_stars(
             assert row["n_candidates"] == np.count_nonzero(away[row["i"]] <= radius)
             if row["j"] is not None:
                 assert abs(row["separation_arcsec"] - away[row["i"], row["j"]]) < TOLERANCE_ARCSEC
+
+
+class Field(NamedTuple):
+    """Stars that came from afar, that have gone, and that stay, and what must be found of them."""
+
+    left: pa.Table
+    right: pa.Table
+    away: np.ndarray
+    listed: np.ndarray
+
+
+FIELD_RADIUS = 2.0
+
+
+@pytest.fixture(scope="module")
+def field() -> Field:
+    """Around poles, corners of base pixels and RA 0, where motion leads to another tile.
+
+    Of five stars a site, three are fast: one is listed at the site, one was seen there.  Something is seen
+    near each of the others' listed place, too.  Epochs and motions of some are not known.
+    """
+    rng = np.random.default_rng(3)
+    sites = SITES[:8]
+    kind = np.tile(np.arange(5), len(sites))
+    spread = np.array([0.9, 0.9, 90.0, 90.0, 90.0])
+    start = joined(*(around(*site, far, 1, rng) for site in sites for far in spread))
+    n = len(kind)
+    angle, speed = rng.uniform(0, 2 * np.pi, n), np.where(kind < 3, 9_000.0, 20.0)
+    pmra, pmdec = speed * np.sin(angle), speed * np.cos(angle)
+    epoch, listed_in = np.round(rng.uniform(1995.0, 2005.0, n), 1), np.full(n, 2016.0)
+    # The first kind is made where it is listed, and the others where they were.
+    first = kind == 0
+    place = astropy_place(
+        start, pmra, pmdec, np.where(first, listed_in, epoch), np.where(first, epoch, listed_in)
+    )
+    end = Sky(place.ra.deg, place.dec.deg)
+    then = Sky(*(np.where(first, *both) for both in zip(end, start, strict=True)))
+    now = Sky(*(np.where(first, *both) for both in zip(start, end, strict=True)))
+    pmra = np.where(first, pmra, place.pm_ra_cosdec.value)
+    pmdec = np.where(first, pmdec, place.pm_dec.value)
+    pmra[4::15], pmdec[9::15] = np.nan, np.nan
+    others = np.flatnonzero((kind == 0) | (kind == 2))
+    seen = joined(then, Sky(now.ra[others], now.dec[others]))
+    seen = joined(*(around(*one, 1.0, 1, rng) for one in zip(*seen, strict=True)))
+    epoch = np.concatenate([epoch, np.full(len(others), 2000.0)])
+    epoch[n + 1 :: 5] = np.nan  # then the star counts where it is listed
+    epoch[3::10] = np.nan
+    away = moved_separations(seen, epoch, now, pmra, pmdec, 2016.0)
+    listed = separations(seen, now)
+    assert not near_call(away, FIELD_RADIUS)
+    assert not near_call(listed, FIELD_RADIUS)
+    # Rows that will have no place, which must not put the others out of step.
+    gaps = [4, 11]
+    away, listed = (np.pad(one, (0, 2), constant_values=np.inf) for one in (away, listed))
+
+    def table(sky: Sky, number: str, **more: np.ndarray) -> pa.Table:
+        sky = joined(sky, Sky(sky.ra[gaps], sky.dec[gaps]))
+        columns = {
+            name: pa.array(np.append(values, values[gaps]), from_pandas=True) for name, values in more.items()
+        }
+        rows = stars(sky, number, **columns, gap=np.arange(len(sky.ra)) >= len(sky.ra) - len(gaps))
+        return rows.take(pa.array(rng.permutation(len(rows))))
+
+    return Field(table(seen, "i", t=epoch), table(now, "j", pmra=pmra, pmdec=pmdec), away, listed)
+
+
+def in_tiles(table: pa.Table, max_rows: int) -> Catalog:
+    """Partition rows; then those that are gaps lose their place."""
+    whole = from_dataframe(table, max_rows=max_rows)
+
+    def lose(rows: pa.Table) -> pa.Table:
+        for name in ("ra", "dec"):
+            values = pc.if_else(rows.column("gap"), pa.scalar(None, pa.float64()), rows.column(name))
+            rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), values)
+        return rows
+
+    schema = whole.source.schema
+    for name in ("ra", "dec"):
+        schema = schema.set(schema.get_field_index(name), schema.field(name).with_nullable(True))
+    return whole.map_partitions(lose, schema)
+
+
+def tile(tiling: Catalog, table: pa.Table, number: str, row: int) -> tuple[int, int] | None:
+    """Which pixel of a catalogue a row of any table lies in; None for one that it leaves out as empty."""
+    index = int(healpix29(*(np.array([value]) for value in place_of(table, number, row)))[0])
+    ranges = {part: index_range(*part) for part in tiling.pixels}
+    return next((part for part, (lo, hi) in ranges.items() if lo <= index < hi), None)
+
+
+def place_of(table: pa.Table, number: str, row: int) -> tuple[float, float]:
+    """Listed coordinates of a row."""
+    at = table.column(number).to_pylist().index(row)
+    return table.column("ra")[at].as_py(), table.column("dec")[at].as_py()
+
+
+@pytest.mark.parametrize("max_rows", [2, 6])
+def test_pairs_over_borders_come_and_go_with_motion(field: Field, tmp_path: Path, max_rows: int) -> None:
+    """Some are there with motion only, others without it only, and the two lie in different tiles."""
+    near, listed = field.away <= FIELD_RADIUS, field.listed <= FIELD_RADIUS
+    came, gone, stay = (
+        {(int(i), int(j)) for i, j in np.argwhere(one)}
+        for one in (near & ~listed, listed & ~near, near & listed)
+    )
+    assert min(len(came), len(gone), len(stay)) >= 10
+    left = write_files(tmp_path / "l", in_tiles(field.left, max_rows), rows=1)
+    right = write_files(tmp_path / "r", in_tiles(field.right, max_rows), rows=1)
+    for pairs in (came, gone):
+        over = [tile(left, field.left, "i", i) != tile(left, field.right, "j", j) for i, j in pairs]
+        over_too = [tile(right, field.left, "i", i) != tile(right, field.right, "j", j) for i, j in pairs]
+        assert sum(over) >= 3
+        assert sum(over_too) >= 3
+    plain = crossmatch(left, right, FIELD_RADIUS, "all")
+    moving = crossmatch(left, right, FIELD_RADIUS, "all", left_epoch="t", right_epoch=2016.0)
+    assert set(matches(plain)) == gone | stay
+    assert set(matches(moving)) == came | stay
+    alone = crossmatch(left, right, FIELD_RADIUS, join="anti", left_epoch="t", right_epoch=2016.0)
+    assert {i for i, _ in matches(alone)} == set(range(len(field.left))) - {i for i, _ in came | stay}
+
+
+@pytest.mark.parametrize("neighbours", ["all", "one-to-one"])
+@pytest.mark.parametrize(
+    ("max_rows", "lefts", "rights"),
+    [
+        ((3, 40), {"rows": 1}, {"rows": 1}),
+        ((40, 3), {"rows": 2, "files": 2}, {"rows": 1, "shuffle": True}),
+        ((1000, 8), {"rows": 3, "indexed": False}, {"rows": 2, "files": 2}),
+        ((8, 1000), {"rows": 2, "shuffle": True}, {"rows": 1, "statistics": False}),
+        ((1000, 1000), {"rows": 100}, {"rows": 3, "indexed": False, "shuffle": True}),
+    ],
+)
+def test_tilings_and_files_change_nothing(
+    field: Field, tmp_path: Path, max_rows: tuple[int, int], lefts: dict, rights: dict, neighbours: Any
+) -> None:
+    tables = [
+        # An index cannot be made of no place.
+        table if options.get("indexed", True) else table.filter(pc.invert(table.column("gap")))
+        for table, options in ((field.left, lefts), (field.right, rights))
+    ]
+    left = write_files(tmp_path / "l", in_tiles(tables[0], max_rows[0]), **lefts)
+    right = write_files(tmp_path / "r", in_tiles(tables[1], max_rows[1]), **rights)
+    away = field.away[: len(tables[0]), : len(tables[1])]
+    for join in ("left", "anti"):
+        found = crossmatch(
+            left, right, FIELD_RADIUS, neighbours, join, left_epoch="t", right_epoch=2016.0
+        ).to_arrow()  # fmt: skip
+        assert matches(found) == brute_force(away, FIELD_RADIUS, neighbours, join)
+        if join == "anti":
+            continue
+        for row in found.to_pylist():
+            assert row["n_candidates"] == np.count_nonzero(away[row["i"]] <= FIELD_RADIUS)
+            if row["j"] is not None:
+                # That at the epoch of the left row, not that of the listed places.
+                assert abs(row["separation_arcsec"] - away[row["i"], row["j"]]) < TOLERANCE_ARCSEC
+                assert (row["ra"], row["dec"]) == place_of(field.left, "i", row["i"])
+                assert (row["ra_2"], row["dec_2"]) == place_of(field.right, "j", row["j"])
+
+
+def test_the_data_frame_and_regions_of_moving_stars(field: Field) -> None:
+    """Dask knows work by its name: matches that differ only in their epochs must not have the same."""
+    left, right = in_tiles(field.left, 20), in_tiles(field.right, 20)
+    several = [
+        crossmatch(left, right, FIELD_RADIUS, "all", left_epoch=left_epoch, right_epoch=right_epoch)
+        for left_epoch, right_epoch in ((None, None), ("t", 2016.0), (2000.0, 2016.0), ("t", 2010.0))
+    ]
+    together = dask.compute(*(one.ddf for one in several))
+    tables = [one.to_arrow() for one in several]
+    pairs = [sorted(zip(frame["i"], frame["j"], strict=True)) for frame in together]
+    assert pairs == [sorted(matches(table)) for table in tables]
+    assert len({tuple(one) for one in pairs}) == len(several)
+    # A region is one of the left rows, from wherever their counterparts came.
+    ra, dec = 0.0, 90.0
+    for neighbours in ("all", "one-to-one"):
+        whole = crossmatch(left, right, FIELD_RADIUS, neighbours, left_epoch="t", right_epoch=2016.0)
+        some = whole.cone_search(ra, dec, 100.0).to_arrow()
+        table = whole.to_arrow()
+        within = SkyCoord(ra * u.deg, dec * u.deg).separation(
+            SkyCoord(table.column("ra").to_numpy() * u.deg, table.column("dec").to_numpy() * u.deg)
+        )
+        assert some.equals(table.filter(pa.array(within.arcsec <= 100.0)))
+        assert 0 < len(some) < len(table)
+
+
+@pytest.mark.parametrize("in_files", [False, True])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_where_no_epoch_is_known_nothing_moves(
+    field: Field, tmp_path: Path, side: str, in_files: bool
+) -> None:
+    unknown = {name: pa.nulls(len(getattr(field, name)), pa.float64()) for name in ("left", "right")}
+    left = in_tiles(field.left.append_column("no", unknown["left"]), 20)
+    right = in_tiles(field.right.append_column("no", unknown["right"]), 20)
+    if in_files:
+        left, right = write_files(tmp_path / "l", left, rows=2), write_files(tmp_path / "r", right, rows=2)
+    epochs: dict[str, Any] = {"left_epoch": "t", "right_epoch": 2016.0, f"{side}_epoch": "no"}
+    for neighbours in ("all", "one-to-one"):
+        still = crossmatch(left, right, FIELD_RADIUS, neighbours, "left")
+        found = crossmatch(left, right, FIELD_RADIUS, neighbours, "left", **epochs)
+        assert found.to_arrow().equals(still.to_arrow())
+
+
+def test_motion_is_that_of_the_right_and_need_not_be_selected(field: Field) -> None:
+    """Names in both catalogues get suffixes in the result only; the motion of the left plays no part."""
+    motion = np.full(len(field.left), 1e4)
+    more = field.left.append_column("pmra", pa.array(motion)).append_column("pmdec", pa.array(-motion))
+    left, right = in_tiles(more, 20), in_tiles(field.right, 20)
+    found = crossmatch(left, right, FIELD_RADIUS, "all", left_epoch="t", right_epoch=2016.0)
+    assert {"pmra", "pmdec", "pmra_2", "pmdec_2"} <= set(found.columns)
+    wanted = brute_force(field.away, FIELD_RADIUS, "all")
+    assert matches(found) == wanted
+    bare = crossmatch(
+        left[["i"]], right[["j"]], FIELD_RADIUS, "all", left_epoch="t", right_epoch=2016.0
+    )  # fmt: skip
+    assert bare.columns == [HEALPIX_COLUMN, "i", "j", "separation_arcsec", "n_candidates"]
+    assert matches(bare) == wanted
+
+
+def test_one_to_one_goes_by_the_separations_of_each_epoch() -> None:
+    """Two left rows claim one star, each at its own epoch: the nearer one then has it, not the nearer now."""
+    arcsec = 1.0 / 3600.0
+    # A star goes 1 arcsec/yr north, and is listed at 16 arcsec in 2016.
+    right = from_dataframe(
+        pd.DataFrame({"j": [0], "ra": [10.0], "dec": [16 * arcsec], "pmra": [0.0], "pmdec": [1e3]})
+    )
+    # Missed by 0.5 arcsec in 2000, by 0.2 in 2010 and by 0.4 in 2016, at its listed place.
+    left = pd.DataFrame({"i": range(3), "ra": [10.0] * 3, "t": [2000.0, 2010.0, 2016.0]})
+    left["dec"] = np.array([-0.5, 10.2, 16.4]) * arcsec
+    lefts = from_dataframe(left, max_rows=1)
+    options: dict[str, Any] = {"left_epoch": "t", "right_epoch": 2016.0}
+    every = crossmatch(lefts, right, 1.0, "all", **options).to_arrow().sort_by("i")
+    # The way of 16 arcsec is straight to 16 * (8e-5) ** 2 = 1e-7 arcsec.
+    assert every.column("separation_arcsec").to_pylist() == pytest.approx([0.5, 0.2, 0.4], abs=1e-6)
+    assert every.column("n_candidates").to_pylist() == [1, 1, 1]
+    assert matches(crossmatch(lefts, right, 1.0, "one-to-one", **options)) == [(1, 0)]
+    assert matches(crossmatch(lefts, right, 1.0, "one-to-one", "left", **options)) == [
+        (0, None), (1, 0), (2, None)
+    ]  # fmt: skip
+    assert matches(crossmatch(lefts, right, 1.0, "one-to-one", "anti", **options)) == [(0, None), (2, None)]
+    assert matches(crossmatch(lefts, right, 1.0, "one-to-one")) == [(2, 0)]
+
+
+def test_stars_that_do_not_move_are_equally_near() -> None:
+    """Of rows equally near the lowest identifier comes first: with a motion of 0, or none."""
+    rng = np.random.default_rng(0)
+    n = 40
+    ra, dec = rng.uniform(0, 360, n), rng.uniform(-89, 89, n)
+    twice = {"ra": np.repeat(ra, 2), "dec": np.repeat(dec, 2), "source_id": np.arange(2 * n)}
+    still = pa.array([0.0, None] * n)
+    left = from_dataframe(pa.table({"i": np.arange(n), "ra": ra, "dec": dec}))
+    right = from_dataframe(pa.table({**twice, "pmra": still, "pmdec": still}))
+    found = crossmatch(left, right, 1.0, left_epoch=2000.0, right_epoch=2016.0)
+    assert matches(found, ("i", "source_id")) == [(k, 2 * k) for k in range(n)]
+
+
+def test_at_one_epoch_nothing_moves() -> None:
+    sky = everywhere(40, np.random.default_rng(0))
+    motion = {"pmra": np.full(40, 5.0), "pmdec": np.full(40, 5.0)}
+    catalog = from_dataframe(stars(sky, "i", **motion))
+    found = crossmatch(catalog, catalog, 1.0, left_epoch=2016.0, right_epoch=2016.0).to_arrow()
+    assert found.equals(crossmatch(catalog, catalog, 1.0).to_arrow())
 
 
 @pytest.mark.parametrize("in_files", [False, True])
@@ -320,6 +612,61 @@ def test_row_groups_of_slow_stars_are_left_out(tmp_path: Path, reads: Reads) -> 
     assert len(lines(reads, "bare")) > len(many)
 
 
+def test_row_groups_are_read_as_far_as_motions_reach(tmp_path: Path, reads: Reads) -> None:
+    """The same strip with slow and fast stars and few or many years: bytes and groups grow with the way."""
+    n = 1200
+    strip = Sky(50.0 + np.arange(n) * 5.0 / 3600.0, np.zeros(n))
+    left = from_dataframe(stars(Sky(strip.ra[600:602], strip.dec[600:602]), "i"))
+
+    def groups(name: str, pmra: float, years: float | None) -> set[tuple[str, int]]:
+        table = stars(strip, "j", pmra=np.full(n, pmra), pmdec=np.zeros(n))
+        right = write_files(tmp_path / name, from_dataframe(table), rows=4)
+        epochs = {} if years is None else {"left_epoch": 2000.0 + years, "right_epoch": 2000.0}
+        reads.groups.clear()
+        reads.columns.clear()
+        crossmatch(left, right, 1.0, "all", **epochs)[["i", "j"]].to_arrow()  # type: ignore[arg-type]
+        assert ("pmra" in reads.columns) == ("pmdec" in reads.columns) == (years is not None)
+        where = {Path(path).name for path, _ in reads.groups}
+        assert len(where) <= len(right.pixels)
+        return {(Path(path).name, group) for path, group in lines(reads, name)}
+
+    plain = groups("plain", 10_000.0, None)
+    same_epoch = groups("same", 10_000.0, 0.0)
+    slow = groups("slow", 20.0, 16.0)
+    near, far = groups("near", 10_000.0, 4.0), groups("far", 10_000.0, 16.0)
+    # 0.3 arcsec in 16 years count as twice the radius at most: 2 arcsec, less than a step of 5.
+    assert same_epoch == plain <= slow < near < far
+    assert len(slow) <= len(plain) + 4
+    # At the least 40 and 160 arcsec either way, in groups of 20; at the most no group at the strip's ends.
+    assert len(near) >= 4
+    assert len(far) >= 16
+    assert len(far) < n // 4 // 2, "160 arcsec either way, of 3000"
+
+
+def test_the_way_back_of_one_to_one_reads_what_motions_reach(tmp_path: Path, reads: Reads) -> None:
+    """Left rows that may have a star: near where it was, whatever their epoch, and no others."""
+    n = 400
+    strip = Sky(50.0 + np.arange(n) * 5.0 / 3600.0, np.zeros(n))
+    left = write_files(tmp_path / "left", from_dataframe(stars(strip, "i"), max_rows=100), rows=4)
+    assert len(left.pixels) > 4
+
+    def back(pmra: float) -> tuple[int, int]:
+        right = from_dataframe(
+            stars(Sky(strip.ra[200:201], strip.dec[200:201]), "j", pmra=[pmra], pmdec=[0.0])
+        )
+        reads.groups.clear()
+        found = crossmatch(left, right, 1.0, "one-to-one", left_epoch=2016.0, right_epoch=2000.0)
+        pairs = matches(found)
+        assert len(pairs) == 1
+        # What is read twice is read on the way back.
+        return pairs[0][0], len(reads.groups) - len(lines(reads, "left"))
+
+    still, few = back(0.0)
+    moved_to, many = back(10_000.0)
+    assert (still, moved_to) == (200, 232)
+    assert 1 <= few < many < 100
+
+
 @pytest.mark.parametrize("motion", [np.nan, None])
 def test_row_groups_in_which_no_motion_is_known(tmp_path: Path, motion: float | None) -> None:
     n = 200
@@ -375,6 +722,25 @@ def test_wrong_calls(options: dict, match: str) -> None:
     catalog = from_dataframe(one_star(name=["x"], day=pd.to_datetime(["2016-01-01"])))
     with pytest.raises(UsageError, match=match):
         crossmatch(catalog, catalog, **options)
+
+
+@pytest.mark.parametrize("names", [None, 5, ("pmra", 3), ("pmra", None)])
+def test_proper_motion_that_is_no_two_names(names: Any) -> None:
+    catalog = from_dataframe(one_star())
+    with pytest.raises(UsageError, match="names two columns"):
+        crossmatch(catalog, catalog, left_epoch=2000.0, right_epoch=2016.0, proper_motion=names)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_an_epoch_that_is_infinite_is_unknown_or_refused(side: str) -> None:
+    """As one that is null: the star stays.  Numpy must not warn."""
+    tables = {"left": one_star(pmra=[0.0]), "right": one_star(pmra=[0.0])}
+    tables[side] = pd.concat([tables[side]] * 2).assign(t=[2016.0, np.inf])
+    found = crossmatch(
+        from_dataframe(tables["left"]), from_dataframe(tables["right"]), neighbours="all",
+        left_epoch="t", right_epoch="t",
+    )  # fmt: skip
+    assert len(found) == 2
 
 
 def test_motions_in_other_units() -> None:

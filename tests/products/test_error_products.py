@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lkmrs_dask.schema import PARAMETERS
 from lkmrs_dask.stars.error_law import ErrorLaw, fit_error_laws, fit_stated_errors
 from lkmrs_dask.stars.error_settings import ErrorLawSettings
 from lkmrs_dask.stars.error_summary import DeviationSummary, summarise_deviations
+from lkmrs_dask.stars.power_law import B_RANGE
 from lkmrs_dask.synthetic.noise import error
 
 BEST = ErrorLawSettings(clip="bins", factor="leverage", corrected=True)
@@ -122,8 +124,12 @@ def test_what_figure_3_shows(
     monkeypatch.setattr(errors, "save", lambda figure, path: seen.setdefault("figure", figure) and [])
     figure_errors(summary, laws, tmp_path / "x", BEST)
     axes = seen["figure"].axes
-    assert len(axes) == 6
-    for axis, (name, law) in zip(axes, laws.items(), strict=True):
+    assert [axis.get_ylabel() for axis in axes[6:]] == [
+        "Deviations in a cell, kept",
+        "Deviations in a cell, rejected",
+    ]
+    everywhere: list[int] = []
+    for axis, (name, law) in zip(axes[:6], laws.items(), strict=True):
         zero, left, right = axis.lines
         assert set(np.asarray(zero.get_xdata())) == {0.0}
         for curve, sign in ((left, -1), (right, 1)):
@@ -132,11 +138,55 @@ def test_what_figure_3_shows(
             np.testing.assert_allclose(np.asarray(curve.get_xdata(), float), sign * law.law.sigma(snr))
         words = [text.get_text() for text in axis.texts]
         assert words[1] == f"{100 * (law.share_kept or 0):.1f} % kept of {law.n_spectra:,}"
-        assert words[0].startswith("$a=")
-        # All deviations within the panel are drawn, each in its place.
+        assert law.law is not None
+        assert words[0].startswith("$b$ at its limit" if law.law.at_limit else "$a=")
+        # All deviations are drawn, each in its place, or counted as beyond the panel.
         drawn = [float(np.ma.asarray(mesh.get_array()).sum()) for mesh in axis.collections]
         assert drawn[1] == pytest.approx(law.n_kept, rel=0.005), name
-        assert drawn[0] <= law.n_spectra - law.n_kept + 1
+        beyond = int(words[2].removesuffix(" beyond the panel")) if len(words) > 2 else 0
+        everywhere.append(beyond)
+        # Cells with less than 0.02 of a deviation are not drawn.
+        assert sum(drawn) + beyond == pytest.approx(law.n_spectra, abs=8)
+    # Of some 75 in each panel that are wrong by a lot those of bright spectra are within.
+    assert max(everywhere) < 75
+    assert sum(everywhere) > 20
+
+
+def test_figure_3_of_laws_that_say_little(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    summary: DeviationSummary,
+    laws: dict[str, ErrorLaw],
+) -> None:
+    """No coefficients where they are not told apart, and no reason where there is none."""
+    seen: list[Figure] = []
+    monkeypatch.setattr(errors, "save", lambda figure, path: seen.append(figure))
+    law = laws["teff"]
+    assert law.law is not None
+    ends = {b: replace(law, law=replace(law.law, b=b, c=7.0, at_limit=True)) for b in B_RANGE}
+    none = replace(law, law=None, reason="100 % of the deviations are larger than 181,109 K")
+    changed = {"teff": ends[B_RANGE[0]], "logg": ends[B_RANGE[1]], "feh": none}
+    figure_errors(summary, laws | changed, tmp_path / "x", BEST)
+    first = [axis.texts[0].get_text() for axis in seen[0].axes[:3]]
+    assert first == [
+        "$b$ at its limit, $c=7$: $a$ not known",
+        "$b$ at its limit: $a$, $c$ not known",
+        "no law could be fitted",
+    ]
+    assert len(seen[0].axes[2].lines) == 1
+
+
+@pytest.mark.parametrize("factor", [1e30, 1e-30])
+def test_figure_3_of_numbers_that_are_no_deviations(tmp_path: Path, factor: float) -> None:
+    rng = np.random.default_rng(0)
+    snr = np.exp(rng.uniform(np.log(6), np.log(250), 600))
+    value = factor * rng.normal(size=600)
+    table = pa.table({"star_id": np.repeat(np.arange(200), 3).astype(str), "snr": snr, "teff": value})
+    summary = summarise_deviations(table, BEST)
+    laws = fit_error_laws(summary, BEST)
+    assert laws["teff"].law is None
+    (png, _) = figure_errors(summary, laws, tmp_path / "x", BEST)
+    assert png.stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("stars", [0, 1, 40], ids=["none", "one", "few"])

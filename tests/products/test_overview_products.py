@@ -239,3 +239,18 @@ def test_median_and_number_of_stars_are_in_the_figure(
     (step,) = next(a for a in axes if a.lines).lines[:1]
     curve = {int(x): float(y) for x, y in np.asarray(step.get_xydata())}
     assert [curve[20], curve[21], curve[29]] == pytest.approx([1, 1 / 3, 1 / 3])
+
+
+def test_scales_of_neighbouring_panels_do_not_touch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fig. 2: between the right scale of Kepler and the left one of K2 there is room of a letter."""
+    seen: list[Figure] = []
+    monkeypatch.setattr(exposures, "save", lambda figure, path: seen.append(figure))
+    number = [20] * 1500 + [8] * 4200
+    figure_exposures(number, ["Kepler"] * 1500 + ["K2"] * 4200, tmp_path / "x")
+    (figure,) = seen
+    figure.draw_without_rendering()
+    left, right = (
+        [box for axis in figure.axes[k::2] if (box := axis.get_tightbbox()) is not None] for k in (0, 1)
+    )
+    gap = min(box.x0 for box in right) - max(box.x1 for box in left)
+    assert gap > 8 * figure.dpi / 72

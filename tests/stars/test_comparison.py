@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lkmrs_dask.errors import UsageError
@@ -208,13 +210,59 @@ def test_constant_values() -> None:
     same = compare(x, np.full(50, 5000.0), settings=FEW)
     assert same.line.reason == same.corrected.reason == "all values of theirs are the same"
     assert same.residuals.std == pytest.approx(x.std(ddof=1))
+    # 5000 / 80 pixels: rounding alone would give a slope of 1e-5, twenty of its errors from 0.
     flat = compare(np.full(50, 5000.0), x, theirs_err=np.zeros(50), settings=FEW)
     for line in (flat.line, flat.plain, flat.corrected):
-        assert line.slope == pytest.approx(0.0, abs=1e-9)
-        assert line.intercept == pytest.approx(5000.0, abs=0.007)  # half a pixel of 1 / 80
+        assert line.reason == "all values of ours are the same"
+        assert math.isnan(line.slope)
+    assert flat.residuals.std == pytest.approx(x.std(ddof=1))
     both = compare(np.full(50, 1.0), np.full(50, 1.0), settings=FEW)
     assert both.line.reason == "all values of theirs are the same"
     assert both.density is not None
+
+
+def test_stars_that_have_no_values() -> None:
+    x = np.arange(20.0)
+    for ours, theirs in ((x, np.full(20, np.nan)), (np.full(20, np.nan), x), (x, np.full(20, np.inf))):
+        found = compare(ours, theirs, settings=FEW)
+        assert found.n == 0
+        assert found.line.reason == found.plain.reason == found.corrected.reason == "no star has both values"
+    assert compare([], [], settings=FEW).line.reason == "no stars in common"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "unknown"), [("rv", -9999.0), ("teff", 0.0), ("feh", 1e20), (None, 1e37)]
+)
+def test_values_that_no_star_has(parameter: str | None, unknown: float) -> None:
+    """Every tenth value of theirs, and one of ours, says "unknown": the rest is as if they were not there."""
+    rng = np.random.default_rng(10)
+    centre, spread = {"rv": (0.0, 30.0), "teff": (5500.0, 700.0)}.get(str(parameter), (-0.1, 0.3))
+    x = rng.normal(centre, spread, 500)
+    y = x + rng.normal(0, 0.1 * spread, 500)
+    theirs, ours = x.copy(), y.copy()
+    theirs[::10], ours[7], ours[8] = unknown, unknown, np.nan
+    found = compare(ours, theirs, theirs_err=np.zeros(500), parameter=parameter, settings=FEW)
+    assert (found.n, found.n_beyond_limits, found.n_missing_ours, found.n_missing_theirs) == (448, 51, 1, 0)
+    good = np.delete(np.arange(500), [*range(0, 500, 10), 7, 8])
+    expected = compare(y[good], x[good], theirs_err=np.zeros(448), settings=FEW)
+    for kind in ("line", "plain", "corrected", "residuals"):
+        assert getattr(found, kind) == getattr(expected, kind)
+    some = compare_classes(ours, theirs, np.full(500, 4.0), parameter=parameter, settings=FEW)
+    assert [one.n_beyond_limits for one in some.values()] == [51, 0, 51]
+
+
+@given(powers=st.tuples(*[st.integers(-320, 307)] * 4), spread=st.floats(0, 1), seed=st.integers(0, 9))
+@settings(max_examples=150, deadline=None)
+def test_numbers_of_any_size(powers: tuple[int, int, int, int], spread: float, seed: int) -> None:
+    """No warning (which is an error here), and lines that are numbers or say why they are none."""
+    rng = np.random.default_rng(seed)
+    y, x, y_err, x_err = (10.0**power * (1 + spread * rng.normal(size=30)) for power in powers)
+    found = compare(
+        y, x, ours_err=np.abs(y_err), theirs_err=np.abs(x_err), settings=ComparisonSettings(n_bootstrap=3)
+    )
+    assert found.n + found.n_beyond_limits == 30
+    for line in (found.line, found.plain, found.corrected):
+        assert math.isfinite(line.slope) == math.isfinite(line.intercept) == (not line.reason)
 
 
 def test_repeats_and_rounded_values() -> None:
@@ -272,6 +320,7 @@ def test_classes() -> None:
     assert found["dwarf"].line.slope == pytest.approx(0.9)
     moved = compare_classes(y, x, logg, settings=ComparisonSettings(n_bootstrap=0, logg_limit=1.0))
     assert (moved["giant"].n, moved["giant"].line.reason) == (0, "no stars in common")
+    assert len({one.line.reason for one in compare_classes(y, np.full(305, np.nan), logg).values()}) == 1
     empty = compare_classes([], [], [], settings=FEW)
     assert all(isinstance(one, Comparison) and one.n == 0 for one in empty.values())
 

@@ -98,3 +98,17 @@ def test_wrong_calls() -> None:
         offsets([1.0], [1.0, 2.0], [1.0], [1.0])
     with pytest.raises(ValueError, match="too narrow"):
         running_median([1.0, 2.0], [0.0, 1e9], width=1.0)
+
+
+def test_values_that_no_star_has() -> None:
+    """-9999 is no velocity, of whichever side: its star is in no window."""
+    rng = np.random.default_rng(3)
+    theirs, teff, feh = rng.normal(0, 30, 400), rng.uniform(4000, 6000, 400), rng.normal(0, 0.3, 400)
+    ours = theirs + 0.2
+    ours[::4], theirs[1::4] = -9999.0, -9999.0
+    found = offsets(ours, theirs, teff, feh, parameter="rv")
+    for one in found.values():
+        assert one.n.sum() == 200
+        known = one.median[np.isfinite(one.median)]
+        assert known == pytest.approx(np.full(len(known), 0.2))
+    assert offsets(ours, theirs, teff, feh)["teff"].n.sum() == 400

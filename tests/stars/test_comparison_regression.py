@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.stars.density import DensityGrid
 from lkmrs_dask.stars.regression import (
+    Resampled,
     Sums,
     errors_in_variables,
     plain_line,
@@ -35,6 +36,28 @@ def test_plain_line_against_polyfit() -> None:
     assert (weighted.slope, weighted.intercept) == pytest.approx(
         (repeated.slope, repeated.intercept), rel=1e-9
     )
+
+
+@pytest.mark.parametrize("centre", [0.0, 5500.0, 1e6])
+def test_resampled_lines_are_those_of_the_repeated_points(centre: float) -> None:
+    """Moments that are made once give what sums over the points give, to 1e-12."""
+    rng = np.random.default_rng(20)
+    x = rng.normal(centre, 1, 2000)
+    y = 0.7 * x + rng.normal(0, 0.2, 2000)
+    weight, x_err = rng.uniform(0, 3, 2000), rng.uniform(0, 0.3, 2000)
+    weight[::7] = 0.0
+    x[0] = 1e9  # which a third of the resamplings do not have
+    points = Resampled(weight, x, y, x_err)
+    for _ in range(20):
+        times = np.bincount(rng.integers(0, 2000, 2000), minlength=2000).astype(np.float64)
+        times[0] = 0.0
+        found, expected = points.sums(times), Sums.of(weight * times, x, y, x_err)
+        assert found.line().slope == pytest.approx(expected.line().slope, rel=1e-12)
+        assert found.xx == pytest.approx(expected.xx, rel=1e-12)
+        assert found.noise == pytest.approx(expected.noise, rel=1e-12)
+        assert (found.x, found.y) == pytest.approx((expected.x, expected.y), rel=1e-13, abs=1e-13)
+    nothing = points.sums(np.zeros(2000))
+    assert nothing.line().reason == "x does not vary"
 
 
 def test_lines_that_do_not_exist() -> None:

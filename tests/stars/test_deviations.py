@@ -26,9 +26,11 @@ def by_hand(values: list[float], snr: list[float], star: list[int], factor: str)
         mean = math.fsum(w * values[k] for w, k in zip(weights, mine, strict=True)) / total
         for w, k in zip(weights, mine, strict=True):
             share = w / total
+            if share > LARGEST_LEVERAGE:
+                continue
             if factor == "paper":
                 out[k] = (values[k] - mean) * math.sqrt(len(mine) / (len(mine) - 1))
-            elif share <= LARGEST_LEVERAGE:
+            else:
                 out[k] = (values[k] - mean) / math.sqrt(1 - share)
     return out
 
@@ -99,9 +101,10 @@ def test_no_deviation() -> None:
     assert alone.n.tolist() == [1, 1, 1]
     assert alone.leverage.tolist() == [1.0, 0.0, 0.0]
     # A spectrum that outweighs the others a million times is the mean itself.
-    heavy = deviations([1.0, 2.0], [1.0, 2000.0], [1, 1], "leverage")
-    assert np.isnan(heavy.value[1])
-    assert np.isfinite(heavy.value[0])
+    for factor in ("paper", "leverage"):
+        heavy = deviations([1.0, 2.0], [1.0, 2000.0], [1, 1], factor)
+        assert np.isnan(heavy.value[1])
+        assert np.isfinite(heavy.value[0])
 
 
 def test_wrong_calls() -> None:

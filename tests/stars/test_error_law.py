@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from scipy.stats import norm, truncnorm
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import PARAMETERS
 from lkmrs_dask.stars.error_clip import clip_histograms, cut_moments, whole_sigma
-from lkmrs_dask.stars.error_law import ErrorLaw, fit_error_laws, fit_stated_errors
+from lkmrs_dask.stars.error_law import ErrorLaw, fit_error_law, fit_error_laws, fit_stated_errors
 from lkmrs_dask.stars.error_settings import ErrorLawSettings
 from lkmrs_dask.stars.error_summary import deviation_edges, merge, summarise_deviations
 from lkmrs_dask.stars.power_law import PowerLaw, fit_power_law
@@ -323,6 +324,65 @@ def test_too_little(table: pa.Table, words: str, how: ErrorLawSettings) -> None:
     } == {None}
     assert (values["n_spectra"], values["n_bins"]) == (law.n_spectra, 0)
     json.dumps(values, allow_nan=False)
+
+
+@pytest.mark.parametrize("how", [BEST, ErrorLawSettings()], ids=["best", "text"])
+@pytest.mark.parametrize("odd", [1e-9, 1e-7, 1e12, 1e38])
+def test_one_star_of_absurd_weights(how: ErrorLawSettings, odd: float) -> None:
+    """A star of which one spectrum is all the weight: the law of 1,000 stars moves by less than its error."""
+    table = survey(1000, 12)
+    star = table["star_id"].to_numpy(zero_copy_only=False).astype(int)
+    mine = star == np.flatnonzero(np.bincount(star) == 4)[0]
+    snr = table["snr"].to_numpy().copy()
+    snr[mine] = [50.0, odd, odd, odd] if odd < 1 else [odd, 50.0, 50.0, 50.0]
+    odd_one = table.set_column(1, "snr", pa.array(snr))
+    expected, found = (
+        law_of(fit_error_laws(summarise_deviations(t, how), how)["teff"]) for t in (table, odd_one)
+    )
+    assert fit_error_laws(summarise_deviations(odd_one, how), how)["teff"].left_out == {"outweighs": 1}
+    for x in (10, 30, 100):
+        error_of = float(expected.sigma_err(x))
+        assert float(found.sigma(x)) == pytest.approx(float(expected.sigma(x)), abs=error_of)
+        assert float(found.sigma_err(x)) == pytest.approx(error_of, rel=0.2)
+
+
+@pytest.mark.parametrize("name", ["common", "freedom", "mixing"])
+@pytest.mark.parametrize("value", [np.iinfo(np.int64).min, -1000])
+def test_damaged_sums(name: str, value: int) -> None:
+    """A summary with sums that no deviations have gives no law."""
+    summary = summarise_deviations(survey(1000, 13), BEST).parameters["teff"]
+    array = getattr(summary, name).copy()
+    array[np.unravel_index(np.argmax(array), array.shape)] = value
+    law = fit_error_law("teff", replace(summary, **{name: array}), BEST)
+    assert (law.law, law.reason) == (None, "the sums of deviations are damaged: make the summary anew")
+    assert law.n_spectra == summary.n_spectra
+
+
+def test_sums_that_are_too_large() -> None:
+    summary = summarise_deviations(survey(1000, 13), BEST).parameters["teff"]
+    most = replace(summary, common=np.where(summary.common > 0, np.iinfo(np.int64).max, 0))
+    assert "damaged" in str(fit_error_law("teff", most, BEST).reason)
+
+
+@pytest.mark.parametrize("how", [BEST, ErrorLawSettings()], ids=["best", "text"])
+def test_numbers_that_are_no_deviations(how: ErrorLawSettings) -> None:
+    """Larger than any histogram, or all the same but for rounding: no law, and the reason."""
+    table = survey(1000, 14)
+    huge = table.set_column(2, "teff", pa.array(table["teff"].to_numpy() * 1e30))
+    law = fit_error_laws(summarise_deviations(huge, how), how)["teff"]
+    assert (law.law, law.reason) == (None, "100 % of the deviations are larger than 181,109 K")
+    for noise in (0.0, 1e-9, 0.01):
+        value = 5000 + noise * np.random.default_rng(0).normal(size=len(table))
+        same = table.set_column(2, "teff", pa.array(value))
+        law = fit_error_laws(summarise_deviations(same, how), how)["teff"]
+        assert law.law is None
+        assert re.search(r"; in \d\d bins the values of a star are the same", str(law.reason)), law.reason
+    # A few that are far out are outliers, and nothing else.
+    few = table["teff"].to_numpy().copy()
+    few[::500] = 1e30
+    law = fit_error_laws(summarise_deviations(table.set_column(2, "teff", pa.array(few)), how), how)["teff"]
+    assert law.law is not None
+    assert law.reason is None
 
 
 def test_what_a_summary_has() -> None:

@@ -49,6 +49,17 @@ def test_random_stars(stars: list[list[tuple[float, float]]], ddof: int, least: 
             assert found.variable[k] == (len(good) >= least and std > 3 * mean)
 
 
+@pytest.mark.parametrize("unknown", [-9999.0, 1e20, 1e200, -1.7e308])
+def test_velocities_that_no_star_has(unknown: float) -> None:
+    """They are no velocities: a star with one does not vary for that."""
+    found = velocity_scatter(
+        np.array([5.0, 5.5, unknown, unknown]), np.array([1.0, 1.0, 1.0, 1e308]), np.array([0])
+    )
+    assert found.n.tolist() == [2]
+    assert found.std[0] == pytest.approx(math.sqrt(0.125))
+    assert not found.variable[0]
+
+
 def test_the_printed_stars_of_table_6(shared: Path) -> None:
     """Both are RV variables: std over mean error is 8.40 and 3.78."""
     text = (shared / "data/paper_tables/table6_rows.csv").read_text()

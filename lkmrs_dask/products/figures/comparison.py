@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import math
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from lkmrs_dask.products.figures.style import DOUBLE_COLUMN, STYLE, save
+from lkmrs_dask.products.figures.style import DOUBLE_COLUMN, IMAGES_BELOW, STYLE, save
 from lkmrs_dask.stars.comparison import Comparison
 from lkmrs_dask.stars.offsets import Offsets
+from lkmrs_dask.stars.regression import Line
 
 __all__ = [
+    "CORRECTED_COLOUR",
     "LABELS",
     "LINE_COLOUR",
     "SURVEYS",
     "UNITS",
+    "density_bar",
     "draw_comparison",
     "draw_density",
+    "draw_line",
     "figure_comparison",
     "figure_offsets",
     "number",
@@ -34,7 +38,7 @@ __all__ = [
 
 LABELS = {
     "teff": r"$T_{\rm eff}$",
-    "logg": r"$\log\,g$",
+    "logg": r"$\log g$",
     "feh": "[Fe/H]",
     "alpha_m": r"[$\alpha$/M]",
     "rv": "RV",
@@ -47,8 +51,12 @@ SURVEYS = {"apogee": "APOGEE", "galah": "GALAH", "gaia": "Gaia"}
 
 _COLOURS = {"apogee": "#1f5fa8", "galah": "#d1662a", "gaia": "#3a8f4d"}
 _ROWS = {"giant": "Giants", "dwarf": "Dwarfs"}
-_FAINTEST = 0.05  # of the densest pixel: below it pixels have the colour of the faintest
-LINE_COLOUR = "#d62728"
+_FAINTEST = 0.05  # of the densest pixel: what is below has the colour of the faintest
+_COLOURMAP = "viridis"
+_STEPS = 64  # contours
+_TICKS = (_FAINTEST, 0.1, 0.3, 1.0)
+LINE_COLOUR, CORRECTED_COLOUR = "#d62728", "#1a1ab8"
+"""Of the paper's regression, and of the one that allows for the errors of both."""
 
 
 def figure_comparison(
@@ -62,8 +70,9 @@ def figure_comparison(
     """Draw giants (top) and dwarfs (bottom), a column per parameter.
 
     Each panel has the smoothed density of the densest pixels in colours of its logarithm, the other stars as
-    grey points, the 1:1 line (black, dashed) and the regression over those pixels (red), whose slope and
-    intercept stand in the lower right corner.
+    grey points, the 1:1 line (black, dashed), the regression over those pixels (red) and the one that allows
+    for the errors of both (blue, thin).  Slope and intercept of the first and the slope of the second stand
+    in the lower right corner.
 
     Parameters
     ----------
@@ -85,29 +94,45 @@ def figure_comparison(
     """
     theirs = SURVEYS.get(survey, survey)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(DOUBLE_COLUMN, 3.9))
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.75))
         panels = figure.subplots(len(_ROWS), len(parameters), squeeze=False)
-        figure.subplots_adjust(left=0.075, right=0.915, top=0.93, bottom=0.09, wspace=0.24, hspace=0.28)
-        mesh = None
+        figure.subplots_adjust(left=0.07, right=0.93, top=0.95, bottom=0.09, wspace=0.47, hspace=0.36)
+        drawn = False
         for row, (sample, title) in enumerate(_ROWS.items()):
             for axis, parameter in zip(panels[row], parameters, strict=True):
-                name, unit = LABELS.get(parameter, parameter), UNITS.get(parameter, "")
-                axis.set_xlabel(f"{theirs}" + (f" ({unit})" if unit else ""), fontsize=8, labelpad=2)
-                axis.tick_params(labelsize=7.5, pad=2)
-                if row == 0:
-                    axis.set_title(name, fontsize=10)
+                name = _name_and_unit(parameter)
+                axis.set_xlabel(f"{theirs} {name}", fontsize=7.5, labelpad=1.5)
+                axis.set_ylabel(f"{ours} {name}", fontsize=7.5, labelpad=2.0)
+                axis.tick_params(labelsize=7, pad=2)
                 one = results.get((parameter, sample))
-                mesh = draw_comparison(axis, one, digits=0 if parameter == "teff" else 3) or mesh
-            panels[row][0].set_ylabel(f"{title}\n{ours}", fontsize=8.5, labelpad=2)
-        if mesh is not None:
-            bar = figure.colorbar(mesh, cax=figure.add_axes((0.93, 0.25, 0.013, 0.5)))
-            bar.set_label("Density / densest pixel", fontsize=8.5)
-            bar.ax.tick_params(labelsize=7.5, which="both", direction="out")
+                drawn |= draw_comparison(axis, one, digits=0 if parameter == "teff" else 3)
+            panels[row][0].set_title(title, fontsize=9, loc="left", pad=3)
+        if drawn:
+            density_bar(figure, (0.945, 0.25, 0.011, 0.5))
         return save(figure, path)
 
 
-def draw_comparison(axis: Axes, one: Comparison | None, *, digits: int = 3) -> QuadMesh | None:
-    """Draw one panel on equal scales: density, 1:1 line, regression and what it says.
+def _name_and_unit(parameter: str) -> str:
+    unit = f" ({UNITS[parameter]})" if parameter in UNITS else ""
+    return f"{LABELS.get(parameter, parameter)}{unit}"
+
+
+def density_bar(figure: Figure, place: tuple[float, float, float, float]) -> None:
+    """Add the colour bar of `draw_density`: left, bottom, width and height in parts of the figure."""
+    wide = place[2] > place[3]
+    bar = figure.colorbar(
+        ScalarMappable(LogNorm(_FAINTEST, 1.0), _COLOURMAP),
+        cax=figure.add_axes(place),
+        orientation="horizontal" if wide else "vertical",
+    )
+    bar.set_label("Density / densest pixel", fontsize=8, labelpad=2)
+    bar.ax.tick_params(labelsize=7, which="both", direction="out", pad=2)
+    bar.set_ticks(_TICKS, labels=[f"{tick:g}" for tick in _TICKS])
+    bar.minorticks_off()
+
+
+def draw_comparison(axis: Axes, one: Comparison | None, *, digits: int = 3) -> bool:
+    """Draw one panel on equal scales: density, 1:1 line, regressions and what they say.
 
     Parameters
     ----------
@@ -119,47 +144,72 @@ def draw_comparison(axis: Axes, one: Comparison | None, *, digits: int = 3) -> Q
 
     Returns
     -------
-    matplotlib.collections.QuadMesh or None
-        The density, for a colour bar.
+    bool
+        Whether there is a density, which needs a colour bar.
     """
     if one is None or one.density is None:
         axis.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
-        axis.text(0.5, 0.5, "no stars\nin common", ha="center", va="center", color="0.45", fontsize=8)
-        return None
+        reason = textwrap.fill("no stars in common" if one is None else one.line.reason, 12)
+        axis.text(0.5, 0.5, reason, ha="center", va="center", color="0.45", fontsize=8)
+        return False
     limits = _limits(one)
-    mesh = draw_density(axis, one)
-    axis.plot(limits, limits, "--", color="black", linewidth=0.9, zorder=4)
-    line = one.line
+    draw_density(axis, one)
+    # The 1:1 line is on top: between its dashes the others are seen.
+    axis.plot(limits, limits, "--", color="black", linewidth=0.8, zorder=5)
+    draw_line(axis, one.line, limits)
+    draw_line(axis, one.corrected, limits, corrected=True)
+    line, corrected = one.line, one.corrected
+    said: list[tuple[str, str]] = [(line.reason, "black")]
     if not line.reason:
-        axis.plot(
-            limits,
-            [line.slope * x + line.intercept for x in limits],
-            color=LINE_COLOUR,
-            linewidth=0.9,
-            zorder=5,
-        )
-    said = line.reason or "\n".join(
-        (
-            f"slope {number(line.slope, line.slope_err, 3)}",
-            f"intercept {number(line.intercept, line.intercept_err, digits)}",
-        )
-    )
-    halo = [withStroke(linewidth=1.5, foreground="white")]
-    for x, y, text, size, ha, va in (
-        (0.97, 0.03, said, 6.3, "right", "bottom"),
-        (0.04, 0.96, f"$n$ = {one.n:,}", 7.0, "left", "top"),
-    ):
-        axis.text(
-            x, y, text, transform=axis.transAxes, ha=ha, va=va, fontsize=size, path_effects=halo, zorder=6
-        )
+        said = [
+            (f"slope {number(line.slope, line.slope_err, 3)}", LINE_COLOUR),
+            (f"intercept {number(line.intercept, line.intercept_err, digits)}", LINE_COLOUR),
+        ]
+    if not corrected.reason:
+        slope = number(corrected.slope, corrected.slope_err, 3)
+        said.append((f"corr. slope {slope}", CORRECTED_COLOUR))
+    plain = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.4}
+    for place, (text, colour) in enumerate(reversed(said)):
+        axis.annotate(
+            text, (0.97, 0.03), (0, 7.6 * place), xycoords="axes fraction", textcoords="offset points",
+            ha="right", va="bottom", fontsize=6, color=colour, bbox=plain, zorder=6,
+        )  # fmt: skip
+    axis.text(
+        0.065, 0.96, f"$n$ = {one.n:,}", transform=axis.transAxes, ha="left", va="top", fontsize=7,
+        bbox=plain, zorder=6,
+    )  # fmt: skip
     axis.set(xlim=limits, ylim=limits)
     for scale in (axis.xaxis, axis.yaxis):
         scale.set_major_locator(MaxNLocator(4))
-    return mesh
+    return True
 
 
-def draw_density(axis: Axes, one: Comparison, *, residuals: bool = False) -> QuadMesh:
-    """Draw the stars as grey points, and over them the densest pixels in colours.
+def draw_line(
+    axis: Axes, line: Line, ends: tuple[float, float], *, corrected: bool = False, residuals: bool = False
+) -> None:
+    """Draw a regression from one end to the other, if there is one.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+    line : Line
+    ends : tuple of float
+        In theirs.
+    corrected : bool
+        As the line that allows for the errors of both.
+    residuals : bool
+        Ours - theirs rather than ours against theirs.
+    """
+    if line.reason:
+        return
+    y = [(line.slope - residuals) * x + line.intercept for x in ends]
+    # The thin one lies on the thick one, so that both are seen where they are the same.
+    colour, width = (CORRECTED_COLOUR, 0.5) if corrected else (LINE_COLOUR, 1.4)
+    axis.plot(ends, y, color=colour, linewidth=width, zorder=4.5 if corrected else 4)
+
+
+def draw_density(axis: Axes, one: Comparison, *, residuals: bool = False) -> None:
+    """Draw the stars as grey points, and over them the densest pixels in colours, as filled contours.
 
     Parameters
     ----------
@@ -171,17 +221,21 @@ def draw_density(axis: Axes, one: Comparison, *, residuals: bool = False) -> Qua
     """
     density = one.density
     assert density is not None
-    shown = np.where(density.retained, density.values, np.nan)
-    x, y = density.corners()
-    size = float(np.clip(60.0 / math.sqrt(one.n), 1.0, 6.0))
+    size = float(np.clip(60.0 / math.sqrt(one.n), 1.7, 6.0))
     axis.plot(
-        one.theirs, one.difference if residuals else one.ours, ".", markersize=size, color="0.7",
-        markeredgewidth=0, rasterized=True,
+        one.theirs, one.difference if residuals else one.ours, ".", markersize=size, color="0.6",
+        markeredgewidth=0, zorder=1,
     )  # fmt: skip
-    return axis.pcolormesh(
-        x, y - x if residuals else y, shown / np.nanmax(shown), norm=LogNorm(_FAINTEST, 1.0), cmap="viridis",
-        rasterized=True, zorder=3,
+    x, y = density.centres()
+    peak = float(density.values.max())
+    # Contours, since pixels that lean have a jagged edge.
+    lowest = min(float(density.values[density.retained].min()) / peak, 0.99)
+    values = np.maximum(density.values / peak, 1e-3 * lowest)  # colours by a logarithm
+    axis.contourf(
+        x, y - x if residuals else y, values, np.geomspace(lowest, 1.0, _STEPS), norm=LogNorm(_FAINTEST, 1.0),
+        cmap=_COLOURMAP, zorder=1.2,
     )  # fmt: skip
+    axis.set_rasterization_zorder(IMAGES_BELOW)
 
 
 def _limits(one: Comparison) -> tuple[float, float]:
@@ -230,15 +284,14 @@ def figure_offsets(
         panels = figure.subplots(len(parameters), 2, squeeze=False, sharex="col", sharey="row")
         named: dict[str, object] = {}
         for row, parameter in enumerate(parameters):
-            unit = f" ({UNITS[parameter]})" if parameter in UNITS else ""
-            panels[row][0].set_ylabel(f"$\\Delta$ {LABELS.get(parameter, parameter)}{unit}", fontsize=9)
+            panels[row][0].set_ylabel(f"$\\Delta$ {_name_and_unit(parameter)}", fontsize=9)
             for axis, by in zip(panels[row], ("teff", "feh"), strict=True):
                 axis.tick_params(labelsize=8)
                 axis.yaxis.set_major_locator(MaxNLocator(5))
                 drawn = _draw_offsets(axis, results, parameter, by)
                 named |= {name: line for name, line in drawn.items() if name not in named}
         for axis, by in zip(panels[-1], ("teff", "feh"), strict=True):
-            axis.set_xlabel(f"{ours} {LABELS[by]} ({UNITS[by]})", fontsize=9)
+            axis.set_xlabel(f"{ours} {_name_and_unit(by)}", fontsize=9)
         if named:
             panels[0][0].legend(named.values(), named.keys(), fontsize=8, loc="best")
         return save(figure, path)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
-__all__ = ["DOUBLE_COLUMN", "STYLE", "save"]
+__all__ = ["DOUBLE_COLUMN", "IMAGES_BELOW", "STYLE", "save"]
 
 DOUBLE_COLUMN = 7.1
 """Width of a figure across the page of AAS journals, in inches."""
+
+IMAGES_BELOW = 1.45
+"""``axis.set_rasterization_zorder(IMAGES_BELOW)`` makes one image in a PDF of all that lies below in a panel.
+Each artist that is rasterised by itself has a canvas of the whole page instead.  Ticks lie at 1.5."""
+
+_DPI = 300
+_MARGIN = 0.04  # inches
 
 STYLE: dict[Any, Any] = {
     "font.family": "STIXGeneral",
@@ -48,13 +57,23 @@ def save(figure: Figure, path: str | os.PathLike) -> list[Path]:
     if base.suffix in (".png", ".pdf"):
         base = base.with_suffix("")
     base.parent.mkdir(parents=True, exist_ok=True)
+    box = _lay_out(figure)
     written = []
     for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
         target = base.with_name(f"{base.name}.{kind}")
         unfinished = target.with_name(target.name + ".tmp")
-        figure.savefig(
-            unfinished, format=kind, dpi=300, metadata=metadata, bbox_inches="tight", pad_inches=0.04
-        )
+        figure.savefig(unfinished, format=kind, dpi=_DPI, metadata=metadata, bbox_inches=box)
         unfinished.replace(target)
         written.append(target)
+    # Canvases of 10 MB each are parts of cycles, and so are figures before this one.
+    gc.collect()
     return written
+
+
+def _lay_out(figure: Figure) -> Bbox:
+    """Arrange a figure once for both files, and give what holds all that is drawn, in inches."""
+    figure.set_dpi(_DPI)
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)  # else each file is laid out again, by drawing it twice
+    return figure.get_tightbbox().padded(_MARGIN)
