@@ -13,6 +13,7 @@ from lkmrs_dask.catalog.catalog import Catalog
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external_stage import External
 from lkmrs_dask.pipeline.map_stage import draft_catalog
+from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.survey import MATCHES
 from lkmrs_dask.stars.comparison import Comparison, ComparisonSettings, compare_classes
 from lkmrs_dask.stars.comparison_settings import OffsetSettings
@@ -85,16 +86,27 @@ class Comparisons:
 
 
 def compare_surveys(
-    externals: Iterable[External], draft: Draft, settings: ComparisonSettings, windows: OffsetSettings
+    externals: Iterable[External],
+    draft: Draft,
+    settings: ComparisonSettings,
+    windows: OffsetSettings,
+    report: Reporter,
 ) -> Comparisons:
     """Compare with every survey that has parameters, as far as they are in its files."""
     result = Comparisons({}, {}, {})
-    for one in externals:
-        matched = draft_catalog(draft, f"{MATCHES}/{one.name}") if one.kind in COMPARED else None
-        if matched is not None:
+    surveys = [
+        (one, draft_catalog(draft, f"{MATCHES}/{one.name}")) for one in externals if one.kind in COMPARED
+    ]
+    there = [(one, matched) for one, matched in surveys if matched is not None]
+    if not there:
+        return result
+    with report.stage("comparison", "surveys") as record:
+        record.begin(len(there))
+        for one, matched in there:
             result.kinds[one.name] = one.kind
             for parameter, theirs in COMPARED[one.kind].items():
                 _compare(result, one, parameter, theirs, matched, settings, windows)
+            record.finish_unit(len(matched))
     return result
 
 
@@ -131,11 +143,17 @@ def _compare(
     # That of the mean: Eq. 2 is the spread of single spectra.
     ours_err = _floats(table, f"{parameter}_err") / np.sqrt(np.maximum(n, 1.0))
     classes = compare_classes(
-        ours, values, _floats(table, "logg"), ours_err=ours_err, theirs_err=error, settings=settings
+        ours,
+        values,
+        _floats(table, "logg"),
+        ours_err=ours_err,
+        theirs_err=error,
+        settings=settings,
+        parameter=parameter,
     )
     for stars, line in classes.items():
         result.lines[survey.name, parameter, stars] = line
-    along = offsets(ours, values, _floats(table, "teff"), _floats(table, "feh"), windows)
+    along = offsets(ours, values, _floats(table, "teff"), _floats(table, "feh"), windows, parameter=parameter)
     for quantity, some in along.items():
         result.offsets[survey.name, parameter, quantity] = some
 

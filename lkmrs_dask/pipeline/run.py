@@ -145,7 +145,7 @@ def run_readings(
         science.deviations,
         fit_error_laws(science.deviations, job.error_law),
         job.error_law,
-        compare_surveys(externals, draft, job.comparison, job.offsets),
+        compare_surveys(externals, draft, job.comparison, job.offsets, report),
         find_peculiar(job, draft),
         science.zero_points,
     )
