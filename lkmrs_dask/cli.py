@@ -19,6 +19,11 @@ from lkmrs_dask.errors import LkmrsError, UsageError
 __all__ = ["main"]
 
 
+_KEPT = "What is done is kept: run the same command again"
+_NOTHING = "Nothing was written, and what was there is as it was: the same command begins anew"
+_WHEN_INTERRUPTED = {"crossmatch": _NOTHING, "import": _NOTHING}
+
+
 class _Commands(click.Group):
     """Turns the project's errors into one line and an exit code: 1 for data, 2 for a wrong call."""
 
@@ -29,7 +34,8 @@ class _Commands(click.Group):
             click.echo(f"lkmrs: {fault}", err=True)
             ctx.exit(fault.exit_code)
         except KeyboardInterrupt:
-            click.echo("lkmrs: interrupted. What is done is kept: run the same command again", err=True)
+            kept = _WHEN_INTERRUPTED.get(ctx.invoked_subcommand or "", _KEPT)
+            click.echo(f"lkmrs: interrupted. {kept}", err=True)
             ctx.exit(1)
         except BrokenPipeError:
             raise  # click ends quietly when nobody reads on
@@ -307,6 +313,7 @@ def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     help="Columns of RIGHT, mas/yr.",
 )
 @click.option("--id", "id_column", metavar="COLUMN", help="RIGHT's identifier: the lowest wins a tie.")
+@click.option("--max-pairs", type=click.IntRange(min=1), metavar="N", help="Of a partition [default: 2e7].")
 @click.option("--left-columns", callback=_names, metavar="A,B,...", help="Columns of LEFT [default: all].")
 @click.option("--right-columns", callback=_names, metavar="A,B,...", help="Columns of RIGHT [default: all].")
 @click.option("--overwrite", is_flag=True, help="Replace the catalogue at --out.")
@@ -318,6 +325,7 @@ def crossmatch(
     left_columns: tuple[str, ...],
     right_columns: tuple[str, ...],
     overwrite: bool,
+    max_pairs: int | None,
     threads: int | None,
     workers: int | None,
     scheduler: str | None,
@@ -328,6 +336,8 @@ def crossmatch(
     from lkmrs_dask.pipeline.cluster import Place
     from lkmrs_dask.pipeline.match import match_files
 
+    if max_pairs is not None:
+        options["max_pairs"] = max_pairs
     match_files(
         left,
         right,
@@ -351,6 +361,7 @@ def crossmatch(
 @click.option("--dec", metavar="COLUMN", help="Declination (deg), for KIND table.")
 @click.option("--epoch", type=float, metavar="YEAR", help="Epoch of the positions, for KIND table.")
 @click.option("--delimiter", metavar="CHARACTER", help="Of text files, where it is not found.")
+@click.option("--overwrite", is_flag=True, help="Replace the catalogue at --out.")
 @_place_options
 def import_(
     kind: str,
@@ -358,6 +369,7 @@ def import_(
     out: Path,
     columns: tuple[str, ...],
     id_column: str | None,
+    overwrite: bool,
     threads: int | None,
     workers: int | None,
     scheduler: str | None,
@@ -374,10 +386,14 @@ def import_(
 
     given = {name: value for name, value in {**options, "id": id_column}.items() if value is not None}
     with open_crew(Place(threads, workers, scheduler, memory)) as crew:
-        counts = build_external(kind, files, out, keep=columns or None, executor=crew.executor, **given)
+        counts = build_external(
+            kind, files, out, keep=columns or None, overwrite=overwrite, executor=crew.executor, **given
+        )
     click.echo(f"{counts['rows']:,} rows, {counts['columns']} columns: {counts['path']}")
-    for reason, number in counts["rows_set_aside"].items():
+    for reason, number in counts["set_aside_by_column"].items():
         click.echo(f"set aside: {number:,} x {reason}")
+    if counts["set_aside_path"]:
+        click.echo(f"rows set aside are listed in {counts['set_aside_path']}")
     if counts["repeated_ids"]:
         click.echo(f"{counts['repeated_ids']:,} rows repeat the identifier of another")
     if counts["left_out"]:
@@ -393,12 +409,15 @@ def import_(
 def fetch(name: str | None, folder: Path, only: tuple[str, ...]) -> None:
     """Download the real catalogue NAME from its publisher, or list those whose address is known."""
     from lkmrs_dask.pipeline.fetch import fetch, list_known
+    from lkmrs_dask.pipeline.fetch_progress import shown_transfer
 
     if name is None:
         for one in list_known():
             click.echo(f"{one.name:<18} {one.title}")
         return
-    for path in fetch(name, folder, only=only, report=click.echo):
+    with shown_transfer() as transfer:
+        paths = fetch(name, folder, only=only, report=click.echo, transfer=transfer)
+    for path in paths:
         click.echo(str(path))
 
 

@@ -78,7 +78,10 @@ def data_files(root: Path, order: int, pixel: int, suffix: str = ".parquet") -> 
     path = partition_path(root, order, pixel, suffix)
     files = sorted(path.glob("*.parquet")) if suffix == "/" else [path]
     if not is_remote(path) and not (files and files[0].is_file()):
-        raise CatalogError(f"{path}: the partition's file is missing; run `lkmrs verify` on the survey")
+        raise CatalogError(
+            f"{path}: the partition's file is missing, although the catalogue lists it; copy or download it "
+            "again (in a survey of this package `lkmrs verify SURVEY --repair` makes it anew)"
+        )
     return files
 
 

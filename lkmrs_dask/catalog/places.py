@@ -28,7 +28,9 @@ def place_of(path: str | Path) -> Path:
     from upath import UPath  # here, because few need it
 
     try:
-        return cast("Path", UPath(path.rstrip("/")))
+        place = UPath(path.rstrip("/"))
+        _ = place.fs  # what reads it is loaded only when it is asked for
+        return cast("Path", place)
     except (ValueError, ImportError) as fault:
         raise CatalogError(f"{path}: addresses of this kind cannot be read here ({fault})") from fault
 
@@ -58,6 +60,8 @@ def change_of(path: Path) -> tuple[int, float]:
 def unread(path: Path, fault: Exception) -> CatalogError:
     """Make the error for a file that cannot be read; of an address it says what else may be the matter."""
     more = "; is there a network, and is the address right?" if is_remote(path) else ""
+    if isinstance(fault, ValueError) and "range requests" in str(fault):
+        more = "; its server gives whole files only, and Parquet is read in parts: download the catalogue"
     return CatalogError(f"{path}: cannot be read as Parquet ({fault}){more}")
 
 
@@ -91,4 +95,8 @@ def read_footer(path: Path) -> pq.FileMetaData:
         with path.open("rb") as stream:
             return pq.read_metadata(stream)
     except (pa.ArrowInvalid, OSError) as fault:
+        raise unread(path, fault) from fault
+    except ValueError as fault:  # of fsspec, whose servers must give parts of files
+        if not is_remote(path):
+            raise
         raise unread(path, fault) from fault

@@ -24,7 +24,7 @@ from lkmrs_dask.catalog.hats import (
     read_tiling,
     resolve_root,
 )
-from lkmrs_dask.catalog.places import open_parquet, place_of
+from lkmrs_dask.catalog.places import is_remote, open_parquet, place_of, unread
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN
 from lkmrs_dask.sky.index import healpix29
@@ -106,6 +106,10 @@ def read_groups(path: Path, schema: pa.Schema, groups: Sequence[int] | None = No
         raise CatalogError(
             f"{path}: cannot be read as Parquet with the catalogue's columns ({fault})"
         ) from fault
+    except ValueError as fault:
+        if not is_remote(path):
+            raise
+        raise unread(path, fault) from fault
 
 
 def touching_groups(path: Path, ranges: Ranges | None) -> list[int] | None:
@@ -158,6 +162,11 @@ class HatsFiles:
         table = read_table(files, _fields(self.stored, dict.fromkeys([*stored, *position])))
         ra, dec = (table.column(name).cast(pa.float64()).to_numpy() for name in position)
         nowhere = ~(np.isfinite(ra) & np.isfinite(dec))
+        if np.abs(np.where(nowhere, 0.0, dec)).max(initial=0.0) > 90.0:
+            raise CatalogError(
+                f"{files[0]}: column {self.info.dec_column} goes beyond 90 deg, so rows have no place on the "
+                "sky: not in degrees?"
+            )
         index = healpix29(np.where(nowhere, 0.0, ra), np.where(nowhere, 0.0, dec))
         return table.append_column(HEALPIX_COLUMN, pa.array(index, mask=nowhere)).select(names)
 

@@ -14,14 +14,18 @@ from lkmrs_dask.catalog.catalog import Catalog
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.matching.drift import Drift
 from lkmrs_dask.matching.matched import Asked, Matched, Names
+from lkmrs_dask.matching.motion import is_masyr
 from lkmrs_dask.matching.pairs import MOST_ARCSEC
-from lkmrs_dask.matching.side import Side, is_number, stated_unit
+from lkmrs_dask.matching.side import Side, has_order, is_number, stated_unit
 from lkmrs_dask.schema import HEALPIX_COLUMN
 
-__all__ = ["RADIUS_ARCSEC", "crossmatch"]
+__all__ = ["MAX_PAIRS", "RADIUS_ARCSEC", "crossmatch"]
 
 RADIUS_ARCSEC = 3.7
 """The paper's radius: 3.3 arcsec of the fibre and 0.4 of its pointing (section 3.1)."""
+
+MAX_PAIRS = 20_000_000
+"""Pairs of a partition at most, some 3.4 GB: what is more is a radius too large, most likely."""
 
 SEPARATION, CANDIDATES = "separation_arcsec", "n_candidates"
 _JOINS = ("inner", "left", "anti")
@@ -42,6 +46,7 @@ def crossmatch(
     right_epoch: float | str | None = None,
     proper_motion: tuple[str, str] = ("pmra", "pmdec"),
     id_column: str | None = None,
+    max_pairs: int = MAX_PAIRS,
 ) -> Catalog:
     """Find the rows of another catalogue that lie near those of this one.
 
@@ -72,6 +77,9 @@ def crossmatch(
     id_column : str, optional
         Identifier of `right`'s rows, for ties.  By default the one that an imported catalogue states, or
         ``star_id`` or ``source_id``; else rows in the order of the sky.
+    max_pairs : int
+        Pairs that a partition of `left` may have; where there are more, reading it is an error.  A pair takes
+        some 170 bytes of memory, and what its columns take.
 
     Returns
     -------
@@ -88,7 +96,7 @@ def crossmatch(
         catalogue.
     CatalogError
         When coordinates are stated to be in other units than degrees; while computing, when they turn out to
-        be, or files cannot be read.
+        be, files cannot be read, or a partition has more than `max_pairs`.
 
     Notes
     -----
@@ -107,10 +115,13 @@ def crossmatch(
     most, mutual = _wanted(neighbours)
     if join not in _JOINS:
         raise UsageError(f"join is one of {', '.join(_JOINS)}, not {join!r}")
-    if not (isinstance(radius_arcsec, Real) and 0.0 < radius_arcsec <= MOST_ARCSEC):
+    number = isinstance(radius_arcsec, Real) and not isinstance(radius_arcsec, bool)
+    if not (number and 0.0 < radius_arcsec <= MOST_ARCSEC):
         raise UsageError(f"the radius is a number in (0, {MOST_ARCSEC:g}] (arcsec), not {radius_arcsec!r}")
+    if not _is_count(max_pairs):
+        raise UsageError(f"max_pairs is a number from 1 on, not {max_pairs!r}")
     drift = _drift(left, right, left_epoch, right_epoch, proper_motion)
-    asked = Asked(float(radius_arcsec), most, mutual, join, drift)
+    asked = Asked(float(radius_arcsec), most, mutual, join, drift, int(max_pairs))
     right_side = Side.of(right, id_column if id_column is not None else _identifier(right))
     left_side = Side.of(left, _identifier(left))
     names, schema, (ra, dec) = _columns(left, right, suffixes, join)
@@ -129,17 +140,22 @@ def crossmatch(
 
 def _wanted(neighbours: str | int) -> tuple[int | None, bool]:
     """Counterparts of a row at most (None: all), and whether they must be mutual."""
-    if isinstance(neighbours, int | np.integer) and not isinstance(neighbours, bool) and neighbours >= 1:
+    if _is_count(neighbours):
         return min(int(neighbours), _MANY), False
     if neighbours not in _KINDS:
         raise UsageError(f"neighbours is {', '.join(_KINDS)} or a number from 1 on, not {neighbours!r}")
     return (None if neighbours == "all" else 1), neighbours == "one-to-one"
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
+
+
 def _identifier(catalog: Catalog) -> str | None:
-    known = catalog.source.schema.names
+    schema = catalog.source.schema
     stated = catalog.info.properties.get("lkmrs_id_column")
-    return next((name for name in (stated, *_IDENTIFIERS) if name in known), None)
+    known = (name for name in (stated, *_IDENTIFIERS) if name in schema.names)
+    return next((name for name in known if has_order(schema.field(name).type)), None)
 
 
 def _drift(
@@ -172,7 +188,7 @@ def _drift(
             if not is_number(kind.type):
                 raise UsageError(f"{catalog.name}: column {name} is {kind.type}, but must hold numbers")
             unit = stated_unit(kind)
-            if name in proper_motion and unit and "mas" not in unit.lower():
+            if name in proper_motion and unit and not is_masyr(unit):
                 raise CatalogError(f"{catalog.name}: column {name} is in {unit}, not in mas/yr")
     return drift
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lkmrs_dask.catalog.footers import column_bounds
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.matching.motion import Motion, julian_years, moved_separation
-from lkmrs_dask.matching.pairs import Pairs, Points, close_places, covering_ranges
+from lkmrs_dask.matching.pairs import ROUNDED, Pairs, Points, close_places, covering_ranges
 from lkmrs_dask.matching.side import Piece, Side, floats
 from lkmrs_dask.schema import HEALPIX_COLUMN
 from lkmrs_dask.sky.regions import Ranges
@@ -146,7 +146,7 @@ class Drift:
                     (some.ra[pairs.right], some.dec[pairs.right]),
                     Motion(*(values[rows_right] for values in motion)),
                 )
-                close = away <= radius
+                close = away <= radius * ROUNDED
                 if close.any():
                     yield Pairs(rows_left[close], rows_right[close], away[close])
 

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.matching.drift import Drift
-from lkmrs_dask.matching.nearest import Chosen
+from lkmrs_dask.matching.nearest import Chosen, TooManyPairsError
 from lkmrs_dask.matching.pairs import Pairs, Points, close_pairs, covering_ranges
 from lkmrs_dask.matching.search import Search
 from lkmrs_dask.matching.side import Piece, Side
@@ -38,6 +39,8 @@ class Asked:
         ``inner``, ``left`` or ``anti``.
     drift : Drift or None
         Proper motion of the right rows, where it counts.
+    max_pairs : int
+        Pairs of a partition at most.
     """
 
     radius_arcsec: float
@@ -45,6 +48,7 @@ class Asked:
     mutual: bool
     join: str
     drift: Drift | None
+    max_pairs: int
 
 
 @dataclass(frozen=True)
@@ -91,11 +95,15 @@ class Matched:
         epoch = drift.left_epochs(table) if drift is not None else np.empty(0)
         wanted = list(dict.fromkeys(of for name, of in self.names.right if name in names))
         search = self._search_right(points, epoch, wanted)
-        chosen, n_candidates = search.run(
-            len(table),
-            self.asked.most,
-            lambda rows, piece: self._pairs(points, epoch, self.right.points(rows, piece.part), rows),
-        )
+        try:
+            chosen, n_candidates = search.run(
+                len(table),
+                self.asked.most,
+                lambda rows, piece: self._pairs(points, epoch, self.right.points(rows, piece.part), rows),
+                self.asked.max_pairs,
+            )
+        except TooManyPairsError as fault:
+            raise CatalogError(self._too_many(part, len(table))) from fault
         if self.asked.mutual:
             chosen = chosen.take(self._mutual(chosen, search, part))
         if self.asked.join == "anti":
@@ -103,6 +111,15 @@ class Matched:
             alone[chosen.left] = False
             return self._result(table.filter(pa.array(alone)), names, {})
         return self._join(table, chosen, n_candidates, search.take(chosen, wanted), names)
+
+    def _too_many(self, part: Part, rows: int) -> str:
+        asked = self.asked
+        return (
+            f"{self.left.name}, partition order {part[0]}, pixel {part[1]}: its {rows:,} rows have more than "
+            f'{asked.max_pairs:,} pairs with {self.right.name} within {asked.radius_arcsec:g}"; choose a '
+            "smaller radius, neighbours as a small number, or smaller partitions; or raise max_pairs "
+            "(--max-pairs): a pair takes some 170 bytes of memory, and what its columns take"
+        )
 
     def _left_rows(self, part: Part, names: Sequence[str], ranges: Ranges | None) -> pa.Table:
         wanted = [of for name, of in self.names.left if name in names]

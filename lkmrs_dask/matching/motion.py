@@ -10,13 +10,34 @@ from numpy.typing import ArrayLike, NDArray
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.sky.index import separation_arcsec
 
-__all__ = ["Motion", "julian_years", "moved_separation", "propagate"]
+__all__ = ["Motion", "is_masyr", "julian_years", "moved_separation", "propagate"]
 
 Floats = NDArray[np.float64]
 
 _SCALES = ((1800.0, 2200.0, 0.0, 1.0, 0.0), (15_000.0, 100_000.0, 51_544.5, 365.25, 2000.0),
            (2_400_000.0, 2_500_000.0, 2_451_545.0, 365.25, 2000.0))  # fmt: skip
 """Julian years, MJD, JD: least and largest value, zero point, units a year, year of the zero point."""
+
+
+_MASYR = frozenset({"mas/yr", "masyr-1", "mas.yr-1", "mas/year", "mas/a", "masyr^-1", "masyr**-1"})
+
+
+def is_masyr(unit: str) -> bool:
+    """Whether a unit is milliarcseconds a year, however it is written.
+
+    Parameters
+    ----------
+    unit : str
+        As a catalogue states it.
+    """
+    if unit.lower().replace(" ", "") in _MASYR:
+        return True
+    from astropy import units  # here, because most catalogues write it as above
+
+    try:
+        return bool(np.isclose(units.Unit(unit).to(units.mas / units.yr), 1.0, rtol=1e-3))
+    except (ValueError, TypeError):
+        return False
 
 
 class Motion(NamedTuple):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.matching.pairs import Pairs
 
-__all__ = ["Chosen", "Counterparts"]
+__all__ = ["Chosen", "Counterparts", "TooManyPairsError"]
 
 _PENDING = 1 << 21  # pairs kept before the far ones are thrown out
 
@@ -32,6 +32,10 @@ class Chosen(NamedTuple):
         return Chosen(*(values[which] for values in self))
 
 
+class TooManyPairsError(Exception):
+    """More pairs are wanted than may be kept."""
+
+
 @dataclass
 class Counterparts:
     """Counterparts of left rows.
@@ -45,13 +49,17 @@ class Counterparts:
     ranks : callable
         Rank by identifier of the right rows of some pairs; called for those only that are as near to one
         left row as another.
+    limit : int or None
+        Pairs that may be kept, and so many more that are being sorted out.
     """
 
     n_left: int
     most: int | None
     ranks: Callable[[Chosen], Integers]
+    limit: int | None = None
     _parts: list[Chosen] = field(default_factory=list)
     _pending: int = 0
+    _kept: int = 0
 
     def __post_init__(self) -> None:
         self.n_candidates = np.zeros(self.n_left, dtype=np.int32)
@@ -68,10 +76,15 @@ class Counterparts:
             left, right, separation = left[near], right[near], separation[near]
         self._parts.append(Chosen(left, np.full(len(left), piece), right, separation))
         self._pending += len(left)
+        self._kept += len(left)
         if self.most is not None and self._pending > _PENDING:
             self._parts = [self._fewer(self.most)]
             # What is kept does not count as pending, or each further pair would start this again.
             self._pending = 0
+            self._kept = len(self._parts[0].left)
+        waiting = 0 if self.most is None else _PENDING  # for being sorted out
+        if self.limit is not None and self._kept - waiting > self.limit:
+            raise TooManyPairsError
 
     def _fewer(self, most: int) -> Chosen:
         """Pairs without those that cannot be wanted any more."""

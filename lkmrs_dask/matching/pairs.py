@@ -21,6 +21,7 @@ from lkmrs_dask.sky.regions import Ranges, merge_ranges
 
 __all__ = [
     "MOST_ARCSEC",
+    "ROUNDED",
     "Pairs",
     "Points",
     "close_pairs",
@@ -32,6 +33,9 @@ __all__ = [
 
 MOST_ARCSEC = 7200.0
 """Largest radius of a cross-match."""
+
+ROUNDED = 1.0 + 1e-12
+"""A separation is computed to a few units in its last place: one of just the radius is within it."""
 
 _RING_ARCSEC, _RING_ORDER = 4.0, 15
 """The pixels around a pixel of this order reach further than this (4.03), and twice as far an order lower."""
@@ -195,7 +199,7 @@ def close_places(left: Points, right: Points, radius_arcsec: float) -> Iterator[
         near = _near(query, target, asked, found, radius_arcsec)
         asked, found = asked[near], found[near]
         away = separation_arcsec(query.ra[asked], query.dec[asked], target.ra[found], target.dec[found])
-        close = away <= radius_arcsec
+        close = away <= radius_arcsec * ROUNDED
         asked, found, away = asked[close], found[close], away[close]
         if len(asked):
             yield Pairs(found, asked, away) if swapped else Pairs(asked, found, away)

@@ -51,9 +51,17 @@ class Search:
         self.columns, self.wanted = tuple(columns), tuple(wanted)
         self._held: dict[int, tuple[NDArray[np.int64], pa.Table]] = {}
 
-    def run(self, n_points: int, most: int | None, find: FindPairs) -> tuple[Chosen, NDArray[np.int32]]:
-        """Find the counterparts of points: `most` of each, and how many there were."""
-        best = Counterparts(n_points, most, self._ranks)
+    def run(
+        self, n_points: int, most: int | None, find: FindPairs, limit: int | None = None
+    ) -> tuple[Chosen, NDArray[np.int32]]:
+        """Find the counterparts of points: `most` of each, and how many there were.
+
+        Raises
+        ------
+        TooManyPairsError
+            Where more than `limit` pairs would have to be kept.
+        """
+        best = Counterparts(n_points, most, self._ranks, limit)
         for number, piece in enumerate(self.pieces):
             rows, table = self._near(self._read(piece))
             self._held[number] = rows, table

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lkmrs_dask.catalog.catalog import Catalog
@@ -22,7 +23,7 @@ from lkmrs_dask.sky.index import INDEX_ORDER, pixel_centre, pixel_radius_deg, se
 from lkmrs_dask.sky.regions import Ranges
 from lkmrs_dask.sky.tiling import Tiling
 
-__all__ = ["Piece", "Side", "floats", "is_number", "stated_unit"]
+__all__ = ["Piece", "Side", "floats", "has_order", "is_number", "stated_unit"]
 
 _PIECE_ROWS = 1 << 19
 _TAKE_BYTES = 64 << 20  # decoded at a time while rows are taken
@@ -51,6 +52,17 @@ class Piece(NamedTuple):
 def is_number(kind: pa.DataType) -> bool:
     """Whether a column holds numbers that `floats` can give."""
     return pa.types.is_floating(kind) or pa.types.is_integer(kind)
+
+
+def has_order(kind: pa.DataType) -> bool:
+    """Whether values of a type can be ranked."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    try:
+        pc.rank(pa.array([], kind))
+    except (pa.ArrowNotImplementedError, pa.ArrowTypeError, pa.ArrowInvalid):
+        return False
+    return True
 
 
 def stated_unit(column: pa.Field) -> str:
@@ -120,7 +132,7 @@ class Side:
                 raise CatalogError(f"{catalog.name}: column {name} is in {unit}, not in degrees")
             if not is_number(column.type):
                 raise CatalogError(f"{catalog.name}: column {name} is {column.type}, no numbers of degrees")
-        if id_column is not None and pa.types.is_nested(schema.field(id_column).type):
+        if id_column is not None and not has_order(schema.field(id_column).type):
             kind = schema.field(id_column).type
             raise UsageError(f"{catalog.name}: identifiers are numbers or text; {id_column} is {kind}")
         return cls(catalog.name, catalog.source, catalog.tiling, info.ra_column, info.dec_column, id_column)

@@ -17,12 +17,13 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from lkmrs_dask import __version__
 from lkmrs_dask.catalog.receipts import sync
 from lkmrs_dask.errors import LkmrsError
+from lkmrs_dask.pipeline.fetched import wrong_content
 
 __all__ = ["FetchError", "RemoteFile", "Transfer", "download", "problem_of"]
 
@@ -100,7 +101,7 @@ class Transfer:
 
 
 def problem_of(path: Path, file: RemoteFile) -> str | None:
-    """Say how a file on disk differs from what is published of it; None for nothing."""
+    """Say how a file on disk differs from what is published of it, or cannot be it; None for nothing."""
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         return f"it has {size} bytes, {file.size} are published"
@@ -109,7 +110,7 @@ def problem_of(path: Path, file: RemoteFile) -> str | None:
             found = _digest(path, method, file.of_content)
             if found != wanted.lower():
                 return f"its {method} is {found}, {wanted} is published"
-    return None
+    return None if file.is_checked else wrong_content(path, file.name)
 
 
 def _digest(path: Path, method: str, of_content: bool) -> str:
@@ -171,30 +172,42 @@ def download(file: RemoteFile, folder: Path, transfer: Transfer | None = None) -
     return True
 
 
+class _Version(NamedTuple):
+    """The server's mark of a version (ETag or date), for a request to go on, and the bytes of the whole."""
+
+    mark: str | None
+    total: int | None
+
+
 class _Part:
     """What has come of a file, and of which version it is."""
 
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f"{target.name}.part")
         self._note = target.with_name(f"{target.name}.part.json")
+        self.begun = 0
+        """Answers that came from the file's first byte on."""
 
     @property
     def size(self) -> int:
         """Bytes that are there."""
         return self.path.stat().st_size if self.path.exists() else 0
 
-    def mark(self, url: str) -> str | None:
-        """The version's mark, for a request to go on; None where it is not known."""
+    def version(self, url: str) -> _Version:
+        """Of which version it is, as far as that is known."""
         try:
             note = json.loads(self._note.read_text("utf-8"))
         except (OSError, ValueError):
-            return None
-        return note.get("mark") if isinstance(note, dict) and note.get("url") == url else None
+            return _Version(None, None)
+        if not isinstance(note, dict) or note.get("url") != url:
+            return _Version(None, None)
+        return _Version(note.get("mark"), note.get("total"))
 
-    def begin(self, url: str, mark: str | None) -> None:
+    def begin(self, url: str, version: _Version) -> None:
         """Throw away what is there and note the version that comes."""
+        self.begun += 1
         self.drop()
-        self._note.write_text(json.dumps({"url": url, "mark": mark}), "utf-8")
+        self._note.write_text(json.dumps({"url": url, **version._asdict()}), "utf-8")
 
     def drop(self) -> None:
         """Remove both files."""
@@ -206,7 +219,7 @@ def _transfer(file: RemoteFile, part: _Part, target: Path, transfer: Transfer) -
     """Get the rest of a file; whether some of it was there before."""
     resumed, attempt = part.size > 0, 0
     while True:
-        before = part.size
+        before, begun, answered = part.size, part.begun, True
         try:
             _get(file, part, transfer)
         except _RestartError:
@@ -215,7 +228,9 @@ def _transfer(file: RemoteFile, part: _Part, target: Path, transfer: Transfer) -
             attempt += 1
             fault = "the server has another version"
         except _BrokenOffError as broken:
-            attempt = 1 if part.size > before else attempt + 1
+            # Where answers begin anew again and again, a longer piece is no step forward.
+            anew = 0 < begun < part.begun
+            attempt = 1 if part.size > before and not anew else attempt + 1
             fault = str(broken)
         except urllib.error.HTTPError as answer:
             answer.close()
@@ -228,10 +243,12 @@ def _transfer(file: RemoteFile, part: _Part, target: Path, transfer: Transfer) -
             if isinstance(reason, socket.gaierror | ssl.SSLCertVerificationError):
                 raise FetchError(_no_network_text(file, target, reason)) from broken
             attempt, fault = attempt + 1, str(reason)
+            answered = False
         else:
             return resumed
         if attempt >= transfer.attempts:
-            raise FetchError(_no_network_text(file, target, fault))
+            text = _gave_up_text if answered else _no_network_text
+            raise FetchError(text(file, target, fault))
         time.sleep(transfer.wait * 2.0 ** (attempt - 1))
 
 
@@ -243,7 +260,17 @@ def _no_network_text(file: RemoteFile, target: Path, reason: object) -> str:
     )
 
 
+def _gave_up_text(file: RemoteFile, target: Path, reason: object) -> str:
+    host = urlsplit(file.url).netloc
+    return (
+        f"{host}: {reason}, again and again.  Run the same command later: it goes on where it stopped; or "
+        f"put {file.url} at {target} by hand"
+    )
+
+
 def _http_text(file: RemoteFile, target: Path, answer: urllib.error.HTTPError) -> str:
+    if 300 <= answer.code < 400:
+        return f"{file.url}: the server sends from one address to another without end; tell its owners"
     return (
         f"{file.url}: the server answers {answer.code} {answer.reason}.  It may have moved or need a login; "
         f"put the file at {target} by hand"
@@ -253,7 +280,7 @@ def _http_text(file: RemoteFile, target: Path, answer: urllib.error.HTTPError) -
 def _get(file: RemoteFile, part: _Part, transfer: Transfer) -> None:
     """Ask once for what is missing and append it."""
     headers = {"User-Agent": f"lkmrs_dask/{__version__}", "Accept-Encoding": "identity"}
-    mark = part.mark(file.url)
+    mark, _ = part.version(file.url)
     # Without a mark only a checksum can tell that two pieces belong together.
     start = part.size if mark or file.is_checked else 0
     if start:
@@ -266,7 +293,8 @@ def _get(file: RemoteFile, part: _Part, transfer: Transfer) -> None:
     except urllib.error.HTTPError as refused:
         if refused.code == 416:  # there is nothing behind what we have: perhaps it is whole
             refused.close()
-            if start and refused.headers.get("Content-Range", "").endswith(f"/{start}"):
+            whole = refused.headers.get("Content-Range", "").endswith(f"/{start}")
+            if start and whole and not _is_other(part.version(file.url), refused.headers, start):
                 return
             raise _RestartError from refused
         raise
@@ -300,10 +328,28 @@ def _begin(file: RemoteFile, part: _Part, answer: Any, start: int) -> int | None
         given = _RANGE.fullmatch(headers.get("Content-Range", ""))
         if given is None or int(given[1]) != start:
             raise _RestartError
-        return None if given[3] == "*" else int(given[3])
-    etag = headers.get("ETag", "")
-    # A weak mark promises the same meaning, not the same bytes.
-    mark = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
-    part.begin(file.url, mark)
+        total = None if given[3] == "*" else int(given[3])
+        if _is_other(part.version(file.url), headers, total):
+            raise _RestartError
+        return total
     length = headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
+    total = int(length) if length.isdigit() else None
+    part.begin(file.url, _Version(_strong_tag(headers) or headers.get("Last-Modified"), total))
+    return total
+
+
+def _strong_tag(headers: Any) -> str | None:
+    """The version's ETag; a weak one promises the same meaning, not the same bytes."""
+    tag = headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else None
+
+
+def _is_other(there: _Version, headers: Any, total: int | None) -> bool:
+    """Whether the rest of a file is of another version than what is there: some servers ignore If-Range."""
+    if None not in (there.total, total) and there.total != total:
+        return True
+    if there.mark is None:
+        return False
+    tag, date = _strong_tag(headers), headers.get("Last-Modified")
+    given = tag if there.mark.startswith('"') else date
+    return given is not None and given != there.mark

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -19,15 +20,11 @@ from lkmrs_dask.catalog.receipts import whole_file
 from lkmrs_dask.catalog.running import Progress
 from lkmrs_dask.catalog.table_build import build_table
 from lkmrs_dask.errors import CatalogError, UsageError
+from lkmrs_dask.pipeline.external_places import set_aside_path, spare_inputs, spare_results, table_path
 from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA
 from lkmrs_dask.readers.external.source import ExternalSource, open_source
 
 __all__ = ["build_external", "set_aside_path"]
-
-
-def set_aside_path(out: Path) -> Path:
-    """Where the rows that were set aside are listed: beside the catalogue."""
-    return out.with_name(f"{out.name}.set_aside.csv")
 
 
 @dataclass(frozen=True)
@@ -67,6 +64,7 @@ def build_external(
     out: str | Path,
     *,
     keep: Collection[str] | None = None,
+    overwrite: bool = True,
     executor: Executor | None = None,
     progress: Progress | None = None,
     max_rows: int = 1_000_000,
@@ -86,9 +84,11 @@ def build_external(
     files : path or sequence of paths
         One catalogue, in any number of files.
     out : path
-        Folder of the catalogue; what is there is replaced when the new one is complete.
+        Folder of the catalogue.
     keep : collection of str, optional
         Columns wanted beside identifier and position; all if not given.
+    overwrite : bool
+        Replace the catalogue or table that is there, when the new one is complete; else it is refused.
     executor, progress
         See `run_tasks`.
     max_rows : int
@@ -99,13 +99,15 @@ def build_external(
     Returns
     -------
     dict
-        ``rows``, ``rows_set_aside`` (number by reason), ``repeated_ids``, ``partitions`` (0 for a plain
-        table), ``columns``, ``left_out`` (what the files have and the catalogue does not), ``path``.
+        ``rows``, ``rows_set_aside`` (number by reason), ``set_aside_by_column`` (by reason and column),
+        ``set_aside_path`` (their list; None where there is none), ``repeated_ids``, ``partitions`` (0 for a
+        plain table), ``columns``, ``left_out`` (what the files have and the catalogue does not), ``path``.
 
     Raises
     ------
     UsageError
-        Where a setting cannot be right, or `out` is there and is no catalogue.
+        Where a setting cannot be right, `out` or the list beside it is there and is none of ours, or one of
+        `files` would be written over.
     InputError
         Where a file cannot be read to its end: nothing is written.
     CatalogError
@@ -114,11 +116,12 @@ def build_external(
     known = {"id", "ra", "dec", "epoch", "sentinels", "delimiter", "positions", "block_bytes"}
     if unknown := sorted(options.keys() - known):
         raise UsageError(f"unknown setting {unknown[0]!r} of an import; known are {', '.join(sorted(known))}")
-    source = open_source(kind, files, keep=keep, **options)
     out = Path(out).absolute()
+    source = open_source(kind, files, keep=keep, **options)
+    spare_inputs(out, source.files(), located=source.located)
+    spare_results(out, located=source.located, overwrite=overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = out.with_name(f".{out.name}.aside-{uuid4().hex[:8]}")
-    scratch.mkdir()
+    scratch = _scratch(out)
     try:
         readers = [
             _ReadFile(source, Path(file).absolute(), scratch / f"{number:06d}.arrow")
@@ -130,17 +133,29 @@ def build_external(
             else:
                 counts = _write_table(source, readers, out)
         except CatalogError as fault:
-            if _list_set_aside(scratch, set_aside_path(out)):
+            if _list_set_aside(scratch, set_aside_path(out))[0]:
                 raise CatalogError(f"{fault}; the rows set aside are in {set_aside_path(out)}") from fault
             raise
-        reasons = _list_set_aside(scratch, set_aside_path(out))
+        reasons, places = _list_set_aside(scratch, set_aside_path(out))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return counts | {
         "rows_set_aside": reasons,
+        "set_aside_by_column": places,
+        "set_aside_path": str(set_aside_path(out)) if reasons else None,
         "columns": len(source.columns),
         "left_out": list(source.left_out),
     }
+
+
+def _scratch(out: Path) -> Path:
+    """Make a folder for the rows set aside, and remove those that killed imports left."""
+    prefix = f".{out.name}.aside-"
+    for left in [path for path in out.parent.iterdir() if path.name.startswith(prefix)]:
+        shutil.rmtree(left, ignore_errors=True)
+    scratch = out.with_name(prefix + uuid4().hex[:8])
+    scratch.mkdir()
+    return scratch
 
 
 def _properties(source: ExternalSource) -> dict[str, str]:
@@ -192,19 +207,19 @@ def _write_table(source: ExternalSource, readers: Sequence[_ReadFile], out: Path
         keys = [name, *(column for column in table.column_names if column != name)]
         table = table.take(pc.sort_indices(table, sort_keys=[(key, "ascending") for key in keys]))
         repeated = len(table) - len(table.column(name).unique())
-    path = out.with_name(f"{out.name}.parquet")
+    path = table_path(out)
     with whole_file(path) as temporary:
         pq.write_table(table.replace_schema_metadata(_properties(source)), temporary)
     return {"rows": len(table), "partitions": 0, "repeated_ids": repeated, "path": str(path)}
 
 
-def _list_set_aside(folder: Path, path: Path) -> dict[str, int]:
-    """Write the rows set aside, of all files in order, as CSV; count them by reason."""
+def _list_set_aside(folder: Path, path: Path) -> tuple[dict[str, int], dict[str, int]]:
+    """Write the rows set aside, of all files in order, as CSV; count them by reason, and by column too."""
     parts = sorted(folder.glob("*.arrow"))
     if not parts:
         path.unlink(missing_ok=True)
-        return {}
-    reasons: dict[str, int] = {}
+        return {}, {}
+    reasons, places = Counter[str](), Counter[str]()
     with whole_file(path) as temporary, Path(temporary).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, SET_ASIDE_SCHEMA.names, lineterminator="\n")
         writer.writeheader()
@@ -212,6 +227,9 @@ def _list_set_aside(folder: Path, path: Path) -> dict[str, int]:
             for batch in pa.ipc.open_file(pa.memory_map(str(part))).read_all().to_batches():
                 rows = batch.to_pylist()
                 writer.writerows(rows)
-                for row in rows:
-                    reasons[row["reason"]] = reasons.get(row["reason"], 0) + 1
-    return reasons
+                reasons.update(row["reason"] for row in rows)
+                places.update(
+                    f"{row['reason']}, column {row['column']}" if row["column"] else row["reason"]
+                    for row in rows
+                )
+    return dict(reasons), dict(places)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import os
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -182,13 +183,24 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _listed(what: Known, folder: Path, transfer: Transfer | None) -> tuple[RemoteFile, ...]:
-    """Files of a publisher's list, which is fetched anew each time."""
+    """Files of a publisher's list, which is fetched anew each time; the old one stays until it is whole."""
     assert what.listing is not None
     path = folder / _plain(f"{what.name}.checksums.txt")
-    path.unlink(missing_ok=True)
-    download(RemoteFile(what.listing, path.name), folder, transfer)
+    new = folder / f"{path.name}.new"
+    new.unlink(missing_ok=True)
+    try:
+        download(RemoteFile(what.listing, new.name), folder, transfer)
+        found = _read_listing(what, new)
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+    return found
+
+
+def _read_listing(what: Known, path: Path) -> tuple[RemoteFile, ...]:
+    """Files in a list of checksums and names."""
     found = []
-    for line in path.read_text("utf-8").splitlines():
+    for line in path.read_text("utf-8", "replace").splitlines():
         checksum, _, name = line.strip().partition(" ")
         name = name.strip().removeprefix("*").removeprefix("./")
         if not name or line.startswith("#"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 
 from lkmrs_dask.catalog.catalog import Catalog
 from lkmrs_dask.catalog.opening import open_catalog
+from lkmrs_dask.catalog.places import is_remote, place_of
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.matching.crossmatch import RADIUS_ARCSEC, crossmatch
 from lkmrs_dask.pipeline.cluster import Place, open_crew
+from lkmrs_dask.schema import HEALPIX_COLUMN
 
 __all__ = ["match_files"]
 
@@ -59,32 +61,62 @@ def match_files(
     Raises
     ------
     UsageError
-        For a wrong option, or an `out` that is there.
+        For a wrong option, an `out` that is there, or one that is a catalogue that is matched, lies in it or
+        holds it.
     CatalogError
         When a catalogue cannot be read, or no row is left.
     """
     start = time.perf_counter()
     target = Path(out).absolute()  # workers may have another current folder
     for path in (left, right):
-        if Path(path).absolute() == target:
-            raise UsageError(f"--out {out} is one of the catalogues that are matched: choose another folder")
+        _keep_apart(path, target)
     one, other = _open(left, left_columns), _open(right, right_columns)
     matched = crossmatch(one, other, **options)
     with open_crew(place or Place()) as crew:
         try:
             found = matched.write(target, overwrite=overwrite, executor=crew.executor)
         except CatalogError as fault:
-            if "there is no row to write" not in str(fault):
+            text = _said_better(str(fault), left, one, other, options)
+            if text is None:
                 raise
-            rows = "every row" if options.get("join") == "anti" else "no row"
-            radius = options.get("radius_arcsec", RADIUS_ARCSEC)
-            raise CatalogError(
-                f'{rows} of {one.name} has a counterpart in {other.name} within {radius:g}": there is '
-                "nothing to write"
-            ) from fault
+            raise CatalogError(text) from fault
         for line in _lines(one, other, found, options, time.perf_counter() - start):
             say(line)
     return found
+
+
+def _said_better(
+    text: str, path: str | Path, left: Catalog, right: Catalog, options: Mapping[str, Any]
+) -> str | None:
+    """What a fault of writing means for a match; None where it says so itself."""
+    if "there is no row to write" in text:
+        rows = "every row" if options.get("join") == "anti" else "no row"
+        radius = options.get("radius_arcsec", RADIUS_ARCSEC)
+        return (
+            f'{rows} of {left.name} has a counterpart in {right.name} within {radius:g}": there is nothing '
+            "to write"
+        )
+    _, _, rest = text.partition(": ")
+    if rest.startswith("rows of partition") and HEALPIX_COLUMN in rest:
+        return (
+            f"{path}: {rest}, as they have no position: a catalogue cannot hold them; leave them out, or "
+            "take --join inner (join='inner')"
+        )
+    return None
+
+
+def _keep_apart(path: str | Path, target: Path) -> None:
+    """Raise UsageError where the result would be written over a catalogue that is matched, or into it."""
+    place = place_of(path)
+    if is_remote(place):
+        return
+    own, result = place.resolve(), target.resolve()  # links and .. lead to the same folder
+    if own == result or (own.exists() and result.exists() and own.samefile(result)):
+        raise UsageError(f"--out {target} is one of the catalogues that are matched: choose another folder")
+    if result in own.parents:
+        raise UsageError(f"--out {target} holds {path}, which is matched: choose another folder")
+    if own in result.parents:
+        raise UsageError(f"--out {target} lies in {path}, which is matched: choose another folder")
 
 
 def _open(path: str | Path, columns: Sequence[str]) -> Catalog:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 __all__ = [
     "INEXACT",
     "MISSING_COORDINATE",
+    "MISSING_NUMBERS",
     "MISSING_VALUE",
     "NOT_A_DATE",
     "NOT_A_NUMBER",
@@ -23,6 +24,9 @@ __all__ = [
     "as_mask",
     "numpy_view",
 ]
+
+MISSING_NUMBERS = (-9999.0, -999.0)
+"""The releases' numbers for "missing"."""
 
 INEXACT = "integer stored as an inexact float"
 MISSING_COORDINATE = "missing coordinate"
@@ -64,10 +68,13 @@ class Cells:
         The cells as they are now; those at fault are null.
     faults : list of (str, ndarray)
         Reason, and the positions of the cells which it holds for.  A cell is in one of them at most.
+    missing : tuple of float
+        Numbers that mean "missing" in columns that are no numbers: the releases', if no others are told.
     """
 
     array: pa.Array
     faults: list[tuple[str, np.ndarray]] = field(default_factory=list)
+    missing: tuple[float, ...] = MISSING_NUMBERS
 
     def clear(self, flags: pa.BooleanArray | np.ndarray) -> None:
         """Make the flagged cells null."""

@@ -15,6 +15,7 @@ from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA
 from lkmrs_dask.readers.cells import (
     INEXACT,
     MISSING_COORDINATE,
+    MISSING_NUMBERS,
     MISSING_VALUE,
     NOT_BOOLEAN,
     NOT_WHOLE,
@@ -27,6 +28,8 @@ from lkmrs_dask.readers.cells import (
 from lkmrs_dask.readers.raw import RawBlock
 from lkmrs_dask.readers.sexagesimal import sexagesimal_to_degrees
 from lkmrs_dask.readers.text_values import (
+    NULL_TEXTS,
+    PLAIN_NULL_TEXTS,
     clean_text,
     text_to_bool,
     text_to_date,
@@ -54,16 +57,28 @@ class Use:
     scale : float, optional
         What its numbers are multiplied by, after those that mean "missing" are null.
     angle : str
-        ``ra`` or ``dec`` for a coordinate in degrees; sexagesimal text is one too, of hours or degrees.
+        ``ra`` or ``dec`` for a coordinate in degrees; sexagesimal text is one too, of hours or degrees, or
+        of the unit that `scale` makes degrees of.
+    as_told : bool
+        Whether only the column's own sentinels mean "missing" in text and truth values, not the releases'.
     """
 
     column: Column
     raw: str
     scale: float | None = None
     angle: str = ""
+    as_told: bool = False
 
 
-def convert_column(raw: pa.Array, column: Column, scale: float | None = None, angle: str = "") -> Cells:
+def convert_column(
+    raw: pa.Array,
+    column: Column,
+    scale: float | None = None,
+    angle: str = "",
+    *,
+    as_told: bool = False,
+    wrap: bool = True,
+) -> Cells:
     """Convert a raw array to exactly the column's type, and check it.
 
     Parameters
@@ -74,8 +89,10 @@ def convert_column(raw: pa.Array, column: Column, scale: float | None = None, an
         What it is to become.
     scale : float, optional
         Factor, for float columns.
-    angle : str
+    angle, as_told
         See `Use`.
+    wrap : bool
+        Whether right ascensions are brought to [0, 360).
 
     Returns
     -------
@@ -88,15 +105,19 @@ def convert_column(raw: pa.Array, column: Column, scale: float | None = None, an
     TypeError
         Where an array of this type can never become such a column.
     """
-    cells = Cells(_plain(raw))
+    cells = Cells(_plain(raw), missing=column.sentinels if as_told else MISSING_NUMBERS)
     if _is_text(cells.array.type):
-        clean_text(cells, sentinels=not _is_numeric(column))
+        nulls = PLAIN_NULL_TEXTS if as_told and column.dtype == "string" else NULL_TEXTS
+        clean_text(cells, sentinels=not _is_numeric(column), nulls=nulls)
         if angle:
-            cells.array = sexagesimal_to_degrees(cells.array, hours=angle == "ra")
+            # With a scale the first part is in the unit that the scale is for.
+            cells.array = sexagesimal_to_degrees(cells.array, hours=angle == "ra" and scale is None)
     _TO_KIND[column.dtype.rstrip("0123456789")](cells, column)
     if scale is not None:
         cells.array = pc.multiply(cells.array, scale)
-    _check_range(cells, column, angle)
+    _blame_outside(cells, column.minimum, column.maximum)
+    if wrap and (angle == "ra" or column.name == "ra_input"):
+        cells.array = _wrap(cells.array)
     if column.required and cells.array.null_count:
         reason = MISSING_COORDINATE if angle or column.name in COORDINATES else MISSING_VALUE
         missing = as_mask(cells.array.is_null())
@@ -233,18 +254,9 @@ _TO_KIND: dict[str, Callable[[Cells, Column], None]] = {
 }
 
 
-_MISSING_NUMBERS = Column("", "float64", "", sentinels=(-9999.0, -999.0))
-
-
 def _clear_missing_numbers(cells: Cells) -> None:
-    """Clear the releases' numbers for "missing", for columns that are no numbers in the schema."""
-    _clear_sentinels(cells, _MISSING_NUMBERS)
-
-
-def _check_range(cells: Cells, column: Column, angle: str) -> None:
-    _blame_outside(cells, column.minimum, column.maximum)
-    if angle == "ra" or column.name == "ra_input":
-        cells.array = _wrap(cells.array)
+    """Clear the numbers that mean "missing", for columns that are no numbers in the schema."""
+    _clear_sentinels(cells, Column("", "float64", "", sentinels=cells.missing))
 
 
 def _blame_outside(cells: Cells, minimum: float | None, maximum: float | None) -> None:
@@ -265,6 +277,10 @@ def _limit(value: float, kind: pa.DataType) -> pa.Scalar:
 
 
 def _wrap(ra: pa.Array) -> pa.Array:
+    """Right ascension in [0, 360): 360 is 0, and a negative one, where it may be, is to the west of 0."""
+    west = pc.less(ra, 0.0)
+    if pc.any(west).as_py():
+        ra = pc.if_else(west, pc.add(ra, CIRCLE), ra)
     full = pc.equal(ra, CIRCLE)
     return pc.if_else(full, 0.0, ra) if pc.any(full).as_py() else ra
 
@@ -306,7 +322,9 @@ def convert_block(
     faults: list[tuple[Use, str, np.ndarray]] = []
     for use in uses:
         try:
-            cells = convert_column(block.columns[use.raw], use.column, use.scale, use.angle)
+            cells = convert_column(
+                block.columns[use.raw], use.column, use.scale, use.angle, as_told=use.as_told
+            )
         except (TypeError, pa.ArrowNotImplementedError) as fault:
             raise InputError(
                 f"the column {use.raw!r} holds {fault}", file=path, column=use.column.name

@@ -270,7 +270,10 @@ def read_blocks(path: Path, block_bytes: int) -> Generator[LineBlock]:
         finally:
             for future in waiting:
                 future.cancel()
-            pool.submit(blocks.close).result()
+            try:
+                pool.submit(blocks.close).result()
+            except RuntimeError:  # the interpreter ends, and all threads have: nobody reads any more
+                blocks.close()
 
 
 def expand(path: Path, target: IO[bytes]) -> StreamError | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lkmrs_dask.readers.cells import (
+    MISSING_NUMBERS,
     NOT_A_DATE,
     NOT_A_NUMBER,
     NOT_BOOLEAN,
@@ -25,6 +28,7 @@ from lkmrs_dask.readers.cells import (
 __all__ = [
     "FALSE_TEXTS",
     "NULL_TEXTS",
+    "PLAIN_NULL_TEXTS",
     "TRUE_TEXTS",
     "clean_text",
     "text_to_bool",
@@ -36,12 +40,16 @@ __all__ = [
 NULL_TEXTS = ["", "null", "NULL", "nan", "NaN", "None", "N/A"]
 TRUE_TEXTS = ["1", "true", "True", "TRUE", "T", "t", "1.0"]
 FALSE_TEXTS = ["0", "false", "False", "FALSE", "F", "f", "0.0"]
+PLAIN_NULL_TEXTS = ["", "null", "NULL", "nan", "NaN"]
+"""Those of a table of one's own, where None and N/A may be names."""
+
 _BLANKS = " \t\r\n\v\f\ufeff"  # the last is a byte-order mark, left where files were joined
 
 # Column types without sentinels of their own still meet the releases' number for "missing".
 _SENTINEL = r"^-9{3,4}(?:\.0*)?$"
 _WHOLE = r"^[+-]?[0-9]+(?:\.0*)?$"
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_DOUBLE = r"^[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+)[dD][+-]?[0-9]+$"  # 1.0D+01, as Fortran writes it
 _NO_NUMBER = r"^[+-]?(?i:nan(?:\([0-9a-z_]*\))?|inf(?:inity)?)$"
 
 # fromisoformat takes week numbers as well, which no release means.
@@ -51,7 +59,7 @@ _INT64 = np.iinfo(np.int64)
 _SURE_DIGITS = 18  # any integer of so many digits fits int64
 
 
-def clean_text(cells: Cells, *, sentinels: bool) -> None:
+def clean_text(cells: Cells, *, sentinels: bool, nulls: Sequence[str] = tuple(NULL_TEXTS)) -> None:
     """Decode and strip; texts that mean "missing" become null.
 
     Parameters
@@ -59,18 +67,30 @@ def clean_text(cells: Cells, *, sentinels: bool) -> None:
     cells : Cells
         Of type string where a parser has made the `NULL_TEXTS` null; binary where nothing is known.
     sentinels : bool
-        Whether -9999 and -999 mean "missing" as text; numbers have their own.
+        Whether the numbers in ``cells.missing`` mean "missing" as text; numbers have their own.
+    nulls : sequence of str
+        Texts that mean "missing".
     """
     if pa.types.is_binary(cells.array.type):
         _decode(cells)
     elif not _needs_cleaning(cells.array):
         return
     text = pc.utf8_trim(cells.array, _BLANKS)
-    missing = as_mask(pc.is_in(text, pa.array(NULL_TEXTS)))
+    missing = as_mask(pc.is_in(text, pa.array(list(nulls))))
     if sentinels:
-        missing = missing | as_mask(pc.match_substring_regex(text, _SENTINEL))
+        for pattern in _sentinel_patterns(cells.missing):
+            missing = missing | as_mask(pc.match_substring_regex(text, pattern))
     cells.array = text
     cells.clear(missing)
+
+
+@cache
+def _sentinel_patterns(numbers: tuple[float, ...]) -> tuple[str, ...]:
+    """What whole numbers that mean "missing" look like as text."""
+    if numbers == MISSING_NUMBERS:
+        return (_SENTINEL,)
+    whole = (str(int(number)) for number in numbers if number == int(number))
+    return tuple(rf"^{number}(?:\.0*)?$" for number in whole)
 
 
 def _needs_cleaning(text: pa.StringArray) -> bool:
@@ -134,6 +154,13 @@ def text_to_integer(cells: Cells) -> None:
 def _keep_numbers(cells: Cells) -> np.ndarray:
     """Blame what is no number, clear what says so; a mask of the rest."""
     numbers = as_mask(pc.match_substring_regex(cells.array, _NUMBER))
+    if np.count_nonzero(numbers) + cells.array.null_count < len(numbers):
+        double = pc.match_substring_regex(cells.array, _DOUBLE)
+        if pc.any(double).as_py():
+            cells.array = pc.if_else(
+                double, pc.replace_substring_regex(cells.array, "[dD]", "e"), cells.array
+            )
+            numbers = numbers | as_mask(double)
     if np.count_nonzero(numbers) + cells.array.null_count < len(numbers):
         missing = as_mask(pc.match_substring_regex(cells.array, _NO_NUMBER))
         cells.blame(~numbers & ~missing & as_mask(cells.array.is_valid()), NOT_A_NUMBER)

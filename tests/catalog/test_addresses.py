@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +133,30 @@ def test_what_is_wrong_with_an_address_is_said(server: _Server) -> None:
     next((server.folder / "sky/dataset").rglob("Npix=*.parquet")).unlink()
     with pytest.raises(CatalogError, match=r"Npix=.*cannot be read as Parquet.*is the address right"):
         catalog.to_arrow()
+
+
+def test_a_server_that_gives_whole_files_only(tmp_path: Path) -> None:
+    lk.from_dataframe(_sky(500, 3)).write(tmp_path / "sky")
+
+    class Quiet(SimpleHTTPRequestHandler):  # it knows no ranges
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as plain:
+        threading.Thread(target=plain.serve_forever, args=(0.01,), daemon=True).start()
+        address = f"http://127.0.0.1:{plain.server_address[1]}/sky"
+        with pytest.raises(CatalogError, match=r"gives whole files only.*download the catalogue"):
+            lk.open_catalog(address).to_arrow()
+        plain.shutdown()
+
+
+@pytest.mark.parametrize(("kind", "package"), [("s3", "s3fs"), ("gs", "gcsfs")])
+def test_stores_whose_reader_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, kind: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(CatalogError, match=rf"{kind}://nowhere/sky: .*cannot be read here.*{package}"):
+        lk.open_catalog(f"{kind}://nowhere/sky")
 
 
 def test_without_anybody_there_the_error_says_so() -> None:

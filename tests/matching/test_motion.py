@@ -747,7 +747,9 @@ def test_motions_in_other_units() -> None:
     left = from_dataframe(one_star())
     table = pa.Table.from_pandas(one_star())
     field = table.schema.field("pmra")
-    for unit, good in (("mas/yr", True), ("mas.yr**-1", True), ("arcsec / yr", False), ("deg/yr", False)):
+    good_units = ("mas/yr", "mas.yr**-1", "mas / yr", "mas yr-1", "mas/a", "arcsec / kyr")
+    other_units = ("arcsec / yr", "deg/yr", "mas/century", "mas", "mas/d", "what")
+    for unit, good in [(unit, True) for unit in good_units] + [(unit, False) for unit in other_units]:
         schema = table.schema.set(table.schema.get_field_index("pmra"), field.with_metadata({"unit": unit}))
         right = from_dataframe(table.cast(schema))
         if good:

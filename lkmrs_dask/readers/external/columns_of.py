@@ -6,7 +6,7 @@ import difflib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,16 +14,17 @@ import pyarrow as pa
 
 from lkmrs_dask.errors import InputError, UsageError
 from lkmrs_dask.readers.convert import Use
-from lkmrs_dask.readers.external.infer import Guess, dtype_of
+from lkmrs_dask.readers.external.angles import with_stated_units
+from lkmrs_dask.readers.external.infer import Guess
 from lkmrs_dask.readers.external.kinds import Kind
 from lkmrs_dask.readers.external.opening import has_types, open_external
+from lkmrs_dask.readers.external.unknown import Unknown
 from lkmrs_dask.readers.raw import RawTable
 from lkmrs_dask.schema import HEALPIX_COLUMN, Column
 
 __all__ = ["Settled", "dress", "match_names", "needed", "score_of", "settle_columns"]
 
 _LIMITS = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0)}
-_ORDER = ("int16", "int32", "int64")
 
 
 class Settled(NamedTuple):
@@ -48,7 +49,9 @@ def dress(kind: Kind, *, positions: bool) -> tuple[Column, ...]:
         if name is not None:
             own = known.get(name, Column(name, "float64", f"{angle} (deg)", "deg", sentinels=kind.sentinels))
             low, high = _LIMITS[angle]
-            known[name] = replace(own, dtype="float64", required=positions, minimum=low, maximum=high)
+            known[name] = replace(
+                own, dtype="float64", unit="deg", required=positions, minimum=low, maximum=high
+            )
     if kind.id_column in known:
         known[kind.id_column] = replace(known[kind.id_column], required=True)
     return tuple(known.values())
@@ -96,14 +99,14 @@ def match_names(kind: Kind, columns: Sequence[Column], header: Sequence[str]) ->
                 found[column.name] = left.pop(name)
     angles = {kind.ra_column: "ra", kind.dec_column: "dec"}
     uses = {
-        column.name: Use(column, found[column.name], angle=angles.get(column.name, ""))
+        column.name: Use(column, found[column.name], angle=angles.get(column.name, ""), as_told=kind.as_told)
         for column in columns
         if column.name in found
     }
     for column in columns:
         hours = dict(kind.hours).get(column.name)
         if hours in there and column.name not in uses:
-            uses[column.name] = Use(column, str(hours), 15.0)
+            uses[column.name] = Use(column, str(hours), 15.0, angle=angles.get(column.name, ""))
     return uses
 
 
@@ -112,47 +115,6 @@ def score_of(kind: Kind, columns: Sequence[Column], header: Sequence[str]) -> in
     uses = match_names(kind, [*columns, *needed(kind, ())], header)
     missing = [column for column in needed(kind, columns) if column.name not in uses]
     return len(uses) - (len(columns) + 2 if missing else 0)
-
-
-@dataclass
-class _Unknown:
-    """A column that no definition names, as seen in the files so far."""
-
-    guess: Guess = field(default_factory=Guess)
-    dtypes: set[str] = field(default_factory=set)
-    unit: str = ""
-    description: str = ""
-
-    def note(self, found: pa.Field, *, typed: bool) -> None:
-        """Take type, unit and description from a file."""
-        metadata = {key.decode(): value.decode() for key, value in (found.metadata or {}).items()}
-        self.unit = self.unit or metadata.get("unit", "")
-        self.description = self.description or metadata.get("description", "")
-        if typed:
-            self.dtypes.add(dtype_of(found.type) or "string")
-
-    def column(self, name: str, kind: Kind) -> Column:
-        """Decide its type."""
-        dtypes = self.dtypes | (set() if self.guess.empty and self.dtypes else {self.guess.dtype})
-        dtype = _join(dtypes)
-        if name == kind.id_column and dtype == "float64" and not self.guess.rounded:
-            dtype = "int64"  # 12.0: a row that is no whole number is set aside
-        elif name == kind.id_column and dtype.startswith("float"):
-            raise InputError("identifiers are stored as rounded numbers: they are damaged", column=name)
-        text = self.description or "As in the file"
-        return Column(name, dtype, text, self.unit, sentinels=kind.missing_values(self.unit),
-                      required=name == kind.id_column)  # fmt: skip
-
-
-def _join(dtypes: Collection[str]) -> str:
-    """Find the narrowest type that holds values of all of these."""
-    if len(dtypes) == 1:
-        return next(iter(dtypes))
-    if all(dtype in _ORDER for dtype in dtypes):
-        return max(dtypes, key=_ORDER.index)
-    if all(dtype.startswith(("int", "float")) for dtype in dtypes):
-        return "string" if "int64" in dtypes else "float64"
-    return "string"
 
 
 def settle_columns(
@@ -197,7 +159,7 @@ def settle_columns(
     always = {name for name in (kind.id_column, kind.ra_column, kind.dec_column) if name is not None}
     wanted = None if keep is None else {*keep, *always}
     present: set[str] = set()
-    unknown: dict[str, _Unknown] = {}
+    unknown: dict[str, Unknown] = {}
     left_out: dict[str, None] = {}
 
     def score(header: Sequence[str]) -> int:
@@ -209,20 +171,39 @@ def settle_columns(
             uses = match_names(kind, known, table.names)
             check_header(path, kind, table, known, uses)
             present.update(uses)
+            with_stated_units(path, table.fields, uses)
             new, odd = _new_fields(table, {use.raw for use in uses.values()})
             left_out.update(dict.fromkeys(odd))
-            new = [found for found in new if wanted is None or found.name in wanted]
-            for found in new:
-                unknown.setdefault(found.name, _Unknown()).note(found, typed=has_types(table))
-            if new and not has_types(table):
-                for block in table.blocks({found.name: pa.binary() for found in new}):
-                    for found in new:
-                        unknown[found.name].guess.look(block.columns[found.name])
+            called = _called(kind, known, table.names)
+            named = {called.get(found.name, found.name): found for found in new}
+            _note(table, {n: f for n, f in named.items() if wanted is None or n in wanted}, unknown)
     columns = [column for column in known if column.name in present]
     columns += [seen.column(name, kind) for name, seen in unknown.items()]
     _check_keep(keep, [column.name for column in columns], kind)
     kept = tuple(column for column in columns if wanted is None or column.name in wanted)
     return Settled(kept, tuple(left_out))
+
+
+def _called(kind: Kind, known: Sequence[Column], header: Sequence[str]) -> dict[str, str]:
+    """Name of the identifier by that in a file, which may differ in case."""
+    names = {column.name for column in known}
+    extra = [column for column in needed(kind, known) if column.name not in names]
+    uses = match_names(kind, [*known, *extra], header)
+    return {uses[column.name].raw: column.name for column in extra if column.name in uses}
+
+
+def _note(table: RawTable, found: Mapping[str, pa.Field], unknown: dict[str, Unknown]) -> None:
+    """Note what a file says of some columns, and look at the cells of those whose type it does not tell."""
+    guesses: dict[str, Guess] = {}
+    for name, own in found.items():
+        seen = unknown.setdefault(name, Unknown())
+        if seen.note(own, typed=has_types(table)):
+            guesses[own.name] = seen.guess
+    if not guesses:
+        return
+    for block in table.blocks(dict.fromkeys(guesses, pa.binary())):
+        for name, guess in guesses.items():
+            guess.look(block.columns[name])
 
 
 def _new_fields(table: RawTable, used: Collection[str]) -> tuple[list[pa.Field], list[str]]:
@@ -259,6 +240,8 @@ def check_header(
             shown = ", ".join(repr(name) for name in table.names[:60])
             looked_for = " or ".join((column.name, *column.aliases))
             advice = "is the delimiter right? Other names are given by id, ra and dec"
+            if path.name.removesuffix(".gz").endswith(".dat"):
+                advice = "a .dat file of the CDS needs the ReadMe that describes it beside it"
             raise InputError(
                 f"no column {looked_for} in {table.where}; names seen: {shown}; {advice}",
                 file=path,

@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 from lkmrs_dask.readers.cells import Cells, as_mask
 from lkmrs_dask.readers.text_values import clean_text
 
-__all__ = ["Guess", "dtype_of"]
+__all__ = ["Guess", "dtype_of", "has_no_type"]
 
 _WHOLE = r"^[+-]?(?:0|[1-9][0-9]*)$"
-_NUMBER = r"^[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_NUMBER = (
+    r"^[+-]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eEdD][+-]?[0-9]+)?|(?:0|[1-9][0-9]*)(?:[eE][+-]?[0-9]+)?)$"
+)
 _NO_NUMBER = r"^[+-]?(?i:nan|inf(?:inity)?)$"
 _TRUTH = ("true", "false")
 _EXACT = 15  # digits that a float holds for certain
@@ -43,13 +45,20 @@ def dtype_of(kind: pa.DataType) -> str | None:
     return None
 
 
+def has_no_type(kind: pa.DataType) -> bool:
+    """Whether an Arrow type may hold what no type of a `Column` does: then the values decide."""
+    if pa.types.is_dictionary(kind):
+        return has_no_type(kind.value_type)
+    return bool(pa.types.is_uint64(kind) or pa.types.is_decimal(kind))
+
+
 @dataclass
 class Guess:
     """What the cells of a text column, seen so far, could all be.
 
-    A number with zeros in front, or too long for an int64, is a name: such a column is text.  So is one with
-    whole numbers that a float would round, beside numbers with a fraction.  `rounded` notes an exponent: an
-    identifier that was written with one has lost its digits.
+    A whole number with zeros in front, or too long for an int64, is a name: such a column is text.  So is one
+    with whole numbers that a float would round, beside numbers with a fraction.  `rounded` notes an exponent:
+    an identifier that was written with one has lost its digits.
     """
 
     whole: bool = True
@@ -60,10 +69,13 @@ class Guess:
     empty: bool = True
 
     def look(self, raw: pa.Array) -> None:
-        """Look at more cells (binary text)."""
+        """Look at more cells: binary text, or numbers of a type that no column has."""
         if self.settled:
             return
-        cells = Cells(raw.cast(pa.binary()))
+        if pa.types.is_dictionary(raw.type):
+            raw = raw.dictionary_decode()
+        text = raw.cast(pa.string()) if has_no_type(raw.type) else raw
+        cells = Cells(text.cast(pa.binary()))
         clean_text(cells, sentinels=False)
         if cells.faults:  # undecodable: set aside when it is read
             return
@@ -84,7 +96,7 @@ class Guess:
             | as_mask(pc.match_substring_regex(text, _NO_NUMBER))
         )
         self.number &= bool(number.all())
-        self.rounded |= not self.whole and bool(as_mask(pc.match_substring_regex(text, "[0-9][eE]")).any())
+        self.rounded |= not self.whole and bool(as_mask(pc.match_substring_regex(text, "[0-9.][eEdD]")).any())
         self.truth = self.truth and bool(as_mask(pc.is_in(pc.ascii_lower(text), pa.array(_TRUTH))).all())
 
     def _look_at_long(self, text: pa.Array) -> None:

@@ -75,6 +75,11 @@ class Kind:
     columns: tuple[Column, ...] = ()
 
     @property
+    def as_told(self) -> bool:
+        """Whether nothing is known of the catalogue but what is told: None and -9999 may be values."""
+        return not self.columns
+
+    @property
     def header(self) -> tuple[str, ...] | None:
         """Names of the columns of a file that has no header; None where files have one."""
         return tuple(column.name for column in self.columns) if self.headless else None

@@ -24,6 +24,7 @@ _LONGEST_HEAD = 1 << 24
 _COMMENTS = 5  # lines before the first row that may be its header; preambles are longer
 _ENOUGH = 5  # lines that are no comments: header, units, dashes and a row
 _DASHES = re.compile(r"^[-=\s|,;]*-{2,}[-=\s|,;]*$")
+_ECSV_COLUMN = re.compile(r"\{name: '?(?P<name>[^,'}]+)'?,(?: [^']*?,)? unit: '?(?P<unit>[^,'}]+)")
 _NUMBER = re.compile(r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$")
 
 
@@ -82,7 +83,7 @@ def find_layout(path: Path, kind: Kind, score: Score, delimiter: str | None) -> 
     at, mark = found or _likely_header(lines, first, delimiter)
     names = tuple(split_header(lines[at], mark))
     rows, units = _after(lines, at + 1, names, mark)
-    return TextLayout(names, mark, rows, units, f"the header split at {mark!r}")
+    return TextLayout(names, mark, rows, _ecsv_units(lines[:at]) | units, f"the header split at {mark!r}")
 
 
 def _is_row(line: str) -> bool:
@@ -144,13 +145,19 @@ def _headless(path: Path, lines: Sequence[str], first: int, kind: Kind, delimite
     )
 
 
+def _ecsv_units(lines: Sequence[str]) -> dict[str, str]:
+    """Units in the preamble of an ECSV table, by name."""
+    found = (_ECSV_COLUMN.search(line) for line in lines if line.startswith("#"))
+    return {one["name"]: one["unit"] for one in found if one}
+
+
 def _after(lines: Sequence[str], start: int, names: Sequence[str], mark: str) -> tuple[int, dict[str, str]]:
     """Lines before the first row, and the units: VizieR has a line of them and one of dashes."""
     for at in range(start, min(start + 3, len(lines))):
         if _DASHES.match(lines[at].removeprefix("#")):
             units = lines[start].removeprefix("#").split(mark) if at > start else []
-            known = {name: unit.strip() for name, unit in zip(names, units, strict=False) if unit.strip()}
-            return at + 1, known
+            known = {name: unit.strip(' "') for name, unit in zip(names, units, strict=False)}
+            return at + 1, {name: unit for name, unit in known.items() if unit}
     while start < len(lines) and lines[start].startswith("#"):
         start += 1
     return start, {}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from lkmrs_dask.readers.binary_tables import FitsTable, ParquetTable
+from lkmrs_dask.readers.external.foreign import refuse_foreign
 from lkmrs_dask.readers.external.kinds import Kind
 from lkmrs_dask.readers.external.layout import TextLayout, find_layout
 from lkmrs_dask.readers.external.mrt import MrtTable, find_description
@@ -14,6 +16,7 @@ from lkmrs_dask.readers.external.ruled import RuledTable, is_ruled
 from lkmrs_dask.readers.raw import RawTable, Score
 from lkmrs_dask.readers.tables import open_table
 from lkmrs_dask.readers.text_tables import TextTable
+from lkmrs_dask.readers.text_values import NULL_TEXTS, PLAIN_NULL_TEXTS
 
 __all__ = ["has_types", "open_external"]
 
@@ -21,8 +24,19 @@ __all__ = ["has_types", "open_external"]
 class _LaidOutTable(TextTable):
     """A text table whose layout is known, with the units that the file states."""
 
-    def __init__(self, path: Path, score: Score, layout: TextLayout, block_bytes: int) -> None:
-        super().__init__(path, score, layout.delimiter, block_bytes, names=layout.names, skip=layout.skip)
+    def __init__(
+        self, path: Path, score: Score, layout: TextLayout, block_bytes: int, nulls: Sequence[str]
+    ) -> None:
+        super().__init__(
+            path,
+            score,
+            layout.delimiter,
+            block_bytes,
+            names=layout.names,
+            skip=layout.skip,
+            nulls=nulls,
+            unclosed=False,
+        )
         self.where = layout.found
         self._units = layout.units
 
@@ -64,12 +78,14 @@ def open_external(
     """
 
     def open_text(path: Path, score: Score, delimiter: str | None, block_bytes: int) -> RawTable:
+        refuse_foreign(path)
         description = find_description(path)
         if description is not None:
             return MrtTable(path, description, block_bytes)
         if delimiter is None and is_ruled(path):
             return RuledTable(path, kind.missing_texts, block_bytes)
-        return _LaidOutTable(path, score, find_layout(path, kind, score, delimiter), block_bytes)
+        nulls = PLAIN_NULL_TEXTS if kind.as_told else NULL_TEXTS
+        return _LaidOutTable(path, score, find_layout(path, kind, score, delimiter), block_bytes, nulls)
 
     return open_table(path, score, delimiter=delimiter, block_bytes=block_bytes, open_text=open_text)
 

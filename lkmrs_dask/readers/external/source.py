@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lkmrs_dask.errors import InputError, UsageError
 from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA, Chunk
-from lkmrs_dask.readers.cells import as_mask
-from lkmrs_dask.readers.convert import Use, convert_block
+from lkmrs_dask.readers.convert import Use, convert_block, convert_column
+from lkmrs_dask.readers.external.angles import HALF_CIRCLE, has_faults, to_the_west, with_stated_units
 from lkmrs_dask.readers.external.columns_of import check_header, match_names, score_of, settle_columns
 from lkmrs_dask.readers.external.kinds import Kind, kind_named
 from lkmrs_dask.readers.external.opening import open_external
-from lkmrs_dask.readers.raw import RawBlock, RawTable
+from lkmrs_dask.readers.external.rounded import refuse_rounded
+from lkmrs_dask.readers.raw import RawTable
 from lkmrs_dask.schema import Column, TableSchema
 
 __all__ = ["ExternalSource", "open_source", "read_external"]
 
-
-_ROUNDED = r"^\s*[+-]?[0-9.]+[eE]\+?(?:1[5-9]|[2-9][0-9]|[0-9]{3,})\s*$"  # of sixteen digits or more
+YEARS = (1800.0, 2200.0)
+"""Epochs that positions may have."""
 
 
 @dataclass(frozen=True)
@@ -106,15 +107,13 @@ class ExternalSource:
         InputError
             Where the file cannot be read, lacks a needed column or has no rows; after all chunks before.
         """
-        path, rows = Path(file), 0
+        path, rows, looked = Path(file), 0, False
         arrow = self.schema.arrow()
         with closing(self._open(path)) as table:
             uses = match_names(self.kind, self.columns, table.names)
             check_header(path, self.kind, table, self.columns, uses)
-            types: dict[str, pa.DataType] = {}
-            for use in uses.values():
-                kind = use.column.arrow_type
-                types[use.raw] = kind if types.get(use.raw, kind) == kind else pa.binary()
+            uses = with_stated_units(path, table.fields, uses)
+            types = _types(uses.values())
             # A row is set aside for the first fault found: its identifier and position come first.
             first = (self.kind.id_column, self.kind.ra_column, self.kind.dec_column)
             order = sorted(uses.values(), key=lambda use: use.column.name not in first)
@@ -122,17 +121,27 @@ class ExternalSource:
                 n_block = block.n_rows + block.refused.num_rows
                 if n_block:
                     rows += n_block
-                    _refuse_rounded(path, block, order)
-                    columns, n_rows, aside = convert_block(block, order, path)
-                    arrays = [
-                        columns.get(name, None)
-                        if name in columns
-                        else pa.nulls(n_rows, arrow.field(name).type)
-                        for name in arrow.names
-                    ]
-                    yield Chunk(pa.Table.from_arrays(arrays, schema=arrow), aside)
+                    refuse_rounded(path, block, order)
+                    found = convert_block(block, order, path)
+                    if not looked and has_faults(found[2], self.kind.ra_column):
+                        looked = True
+                        if self._is_western(path, uses):
+                            order = [to_the_west(use) for use in order]
+                            found = convert_block(block, order, path)
+                    yield _chunk(arrow, *found)
         if not rows:
             raise InputError("the table has no rows", file=path)
+
+    def _is_western(self, path: Path, uses: Mapping[str, Use]) -> bool:
+        """Whether no right ascension of a file is beyond 180 deg: negative ones are then to the west of 0."""
+        use = next(use for use in uses.values() if use.column.name == self.kind.ra_column)
+        with closing(self._open(path)) as table:
+            for block in table.blocks(_types([use])):
+                raw = block.columns[use.raw]
+                most = pc.max(convert_column(raw, use.column, use.scale, use.angle, wrap=False).array)
+                if most.is_valid and most.as_py() > HALF_CIRCLE:
+                    return False
+        return True
 
     def epoch(self) -> float | None:
         """Julian year of the positions: that of the first row that states one, else the kind's."""
@@ -156,19 +165,25 @@ class ExternalSource:
         return open_external(path, self.kind, score, delimiter=self.delimiter, block_bytes=self.block_bytes)
 
 
-def _refuse_rounded(path: Path, block: RawBlock, uses: Sequence[Use]) -> None:
-    """Raise InputError where a long integer is written with an exponent: some program has made it a float."""
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _types(uses: Iterable[Use]) -> dict[str, pa.DataType]:
+    """What to parse the columns of a file as."""
+    types: dict[str, pa.DataType] = {}
     for use in uses:
-        raw = block.columns[use.raw]
-        if use.column.dtype == "int64" and pa.types.is_binary(raw.type):
-            rounded = np.flatnonzero(as_mask(pc.match_substring_regex(raw, _ROUNDED)))
-            if len(rounded):
-                raise InputError(
-                    f"{raw[int(rounded[0])].as_py().decode()} is a rounded number: its last digits are lost",
-                    file=path,
-                    column=use.column.name,
-                    row=int(block.numbers(rounded[:1])[0]),
-                )
+        kind = use.column.arrow_type
+        types[use.raw] = kind if types.get(use.raw, kind) == kind else pa.binary()
+    return types
+
+
+def _chunk(arrow: pa.Schema, columns: Mapping[str, pa.Array], n_rows: int, aside: pa.Table) -> Chunk:
+    """Put the columns in order; those that a file does not have are null."""
+    arrays = [
+        columns[name] if name in columns else pa.nulls(n_rows, arrow.field(name).type) for name in arrow.names
+    ]
+    return Chunk(pa.Table.from_arrays(arrays, schema=arrow), aside)
 
 
 def open_source(
@@ -224,6 +239,8 @@ def open_source(
         raise UsageError(f"the delimiter must be one character, not {delimiter!r}")
     if (ra is None) != (dec is None):
         raise UsageError("ra and dec must be given together")
+    if epoch is not None and not (_is_number(epoch) and YEARS[0] <= epoch <= YEARS[1]):
+        raise UsageError(f"epoch is a Julian year from {YEARS[0]:g} to {YEARS[1]:g}, not {epoch!r}")
     what = kind_named(kind)
     if sentinels:
         extra = tuple(float(value) for value in sentinels)
