@@ -87,10 +87,7 @@ def make_summary(
         "rows_set_aside": dict(sorted(ingested.set_aside.items())),
         "failed_files": [str(failure) for failure in ingested.failed_files],
         "failed_pieces": [str(failure) for failure in failures],
-        "settings": {
-            **asdict(job.settings),
-            **{name: asdict(getattr(job, name)) for name in SECTIONS},
-        },
+        "settings": _settings(job),
         "stages": {stage.name: stage.as_json() for stage in stages},
         "versions": {
             "lkmrs_dask": __version__,
@@ -98,6 +95,15 @@ def make_summary(
             **{name: version(name) for name in _PACKAGES},
         },
     }
+
+
+def _settings(job: Job) -> dict[str, Any]:
+    """All settings as JSON has them."""
+    sections = {name: asdict(getattr(job, name)) for name in SECTIONS}
+    orbits = asdict(job.orbits) if job.orbits is not None else None
+    if orbits is not None:
+        orbits = {name: value if isfinite(value) else None for name, value in orbits.items()}
+    return json.loads(json.dumps({**asdict(job.settings), **sections, "orbits": orbits}))
 
 
 def _of_stars(catalogs: Mapping[str, Path], column: str, kind: pa.DataType) -> pa.ChunkedArray:
