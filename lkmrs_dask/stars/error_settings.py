@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lkmrs_dask.errors import UsageError
+from lkmrs_dask.stars.checked import check_types, check_values
 from lkmrs_dask.stars.deviations import FACTORS
 
 __all__ = ["CLIPS", "LEAST_CUT", "ErrorLawSettings"]
@@ -69,11 +70,7 @@ class ErrorLawSettings:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for one in fields(self):
-            value, kind = getattr(self, one.name), type(one.default)
-            fits = type(value) is kind or (kind is float and type(value) is int)
-            if not fits:
-                raise UsageError(f"{one.name} must be of type {kind.__name__}, not {value!r}")
+        check_types(self)
         checks = {
             "clip": (self.clip in CLIPS, f"one of {', '.join(CLIPS)}"),
             "factor": (self.factor in FACTORS, f"one of {', '.join(FACTORS)}"),
@@ -85,9 +82,7 @@ class ErrorLawSettings:
             "rv_ddof": (self.rv_ddof in (0, 1), "0 or 1"),
             "rv_least_n": (self.rv_least_n >= 2, "2 or more"),
         }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise UsageError(f"{name} must be {wanted}, not {getattr(self, name)!r}")
+        check_values(self, checks)
         cut = _normal_cut(self.n_sigma, self.rounds)
         if self.corrected and self.clip == "bins" and cut < LEAST_CUT:
             raise UsageError(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from lkmrs_dask.errors import UsageError
+from lkmrs_dask.stars.checked import check_values
 
 __all__ = ["MetalPoor", "MetalPoorSettings", "metal_classes", "metal_poor"]
 
@@ -71,9 +72,7 @@ class MetalPoorSettings:
             "least_snr": (0.0 <= self.least_snr < 1e4, "from 0 to 10000"),
             "least_spectra": (self.least_spectra >= 1, "1 or more"),
         }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise UsageError(f"{name} must be {wanted}, not {getattr(self, name)!r}")
+        check_values(self, checks)
 
 
 def _is_number(value: object) -> bool:

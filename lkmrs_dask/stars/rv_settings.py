@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from lkmrs_dask.errors import UsageError
+from lkmrs_dask.stars.checked import check_types, check_values
 
 __all__ = ["RULES", "RvVariableSettings"]
 
@@ -61,11 +61,7 @@ class RvVariableSettings:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for one in fields(self):
-            value, kind = getattr(self, one.name), type(one.default)
-            fits = type(value) is kind or (kind is float and type(value) is int)
-            if not fits:
-                raise UsageError(f"{one.name} must be of type {kind.__name__}, not {value!r}")
+        check_types(self)
         checks = {
             "rule": (self.rule in RULES, f"one of {', '.join(RULES)}"),
             "n_sigma": (0.0 < self.n_sigma < 1000.0, "above 0"),
@@ -76,6 +72,4 @@ class RvVariableSettings:
             "max_difference": (0.0 <= self.max_difference < 10_000.0, "0 km/s or more"),
             "difference_sigma": (0.0 <= self.difference_sigma < 1000.0, "0 or more"),
         }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise UsageError(f"{name} must be {wanted}, not {getattr(self, name)!r}")
+        check_values(self, checks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lkmrs_dask.errors import CatalogError, UsageError
+from lkmrs_dask.errors import CatalogError
+from lkmrs_dask.stars.checked import check_types, check_values
 
 __all__ = [
     "ARMS", "LEFT_OUT", "REFERENCE_COLUMNS", "STEP", "ZeroPointSettings", "ZeroPointSummary",
@@ -88,11 +89,7 @@ class ZeroPointSettings:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for one in fields(self):
-            value, kind = getattr(self, one.name), type(one.default)
-            fits = type(value) is kind or (kind is float and type(value) is int)
-            if not fits:
-                raise UsageError(f"{one.name} must be of type {kind.__name__}, not {value!r}")
+        check_types(self)
         checks = {
             "least_stars": (self.least_stars >= 3, "3 or more"),
             "least_transits": (self.least_transits >= 0, "0 or more"),
@@ -100,9 +97,7 @@ class ZeroPointSettings:
             "largest_error": (0.0 < self.largest_error < 1000.0, "above 0 km/s"),
             "largest_difference": (0.0 < self.largest_difference <= 1000.0, "above 0, to 1000 km/s"),
         }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise UsageError(f"{name} must be {wanted}, not {getattr(self, name)!r}")
+        check_values(self, checks)
 
     def of_rows(self) -> dict[str, Any]:
         """Those on which a summary depends; for the others no row need be read again."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lkmrs_dask.errors import UsageError
+from lkmrs_dask.stars.checked import check_types, check_values
 
 __all__ = ["OrbitSettings"]
 
@@ -91,11 +91,7 @@ class OrbitSettings:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for one in fields(self):
-            value, kind = getattr(self, one.name), type(one.default)
-            fits = type(value) is kind or (kind is float and type(value) is int)
-            if not fits:
-                raise UsageError(f"{one.name} must be of type {kind.__name__}, not {value!r}")
+        check_types(self)
         checks = {
             "min_period": (0.0 < self.min_period < np.inf, "above 0"),
             "max_period": (self.max_period > self.min_period, "above min_period"),
@@ -116,9 +112,7 @@ class OrbitSettings:
             "draws": (50 <= self.draws <= 100_000, "from 50 to 100,000"),
             "seed": (self.seed >= 0, "0 or more"),
         }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise UsageError(f"{name} must be {wanted}, not {getattr(self, name)!r}")
+        check_values(self, checks)
 
     def lowest_frequency(self, baseline: float) -> float:
         """One over the longest period that is sought, 1/d, for a baseline in d."""
