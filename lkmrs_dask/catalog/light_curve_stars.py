@@ -1,0 +1,118 @@
+"""Whose light curves they are and where the stars lie: what `light_curve_build` decides before it writes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from lkmrs_dask.errors import UsageError
+from lkmrs_dask.readers.light_curves.curve import CATALOGUES
+
+__all__ = ["REPEATED", "drop_repeated", "place_stars"]
+
+REPEATED = "repeated light curve"
+
+_SAME = (
+    "star_id",
+    "mission",
+    "segment",
+    "exptime",
+    "author",
+    "product",
+    "n_points",
+    "time_first",
+    "time_last",
+)
+
+
+def drop_repeated(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Curves that are there once, and those that were there before: same star, segment, kind and times.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        Sorted; of equal rows the first stays.
+    """
+    if not len(rows):
+        return rows, rows
+    keys = [rows.column(name).to_pylist() for name in _SAME]
+    seen: set[tuple] = set()
+    first = np.zeros(len(rows), bool)
+    for at, key in enumerate(zip(*keys, strict=True)):
+        first[at] = key not in seen
+        seen.add(key)
+    return rows.filter(pa.array(first)), rows.filter(pa.array(~first))
+
+
+def place_stars(rows: pa.Table, targets: pa.Table | None) -> tuple[pa.Table, pa.Table]:
+    """Give all rows of a star one identifier and one position.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        With ``star_id``, ``mission``, ``target_id``, ``ra``, ``dec``, sorted.
+    targets : pyarrow.Table, optional
+        ``mission``, ``target_id``, ``ra``, ``dec``, and ``star_id`` where there.
+
+    Returns
+    -------
+    placed, lost : pyarrow.Table
+        Rows with and without a position.  It is that of `targets` for a star that has a ``star_id`` there;
+        else that of the star's first row with one, else that of `targets`.
+
+    Raises
+    ------
+    UsageError
+        Where `targets` lacks a column or has an unknown mission.
+    """
+    known = {} if targets is None else _known(targets)
+    keys = list(zip(rows.column("mission").to_pylist(), rows.column("target_id").to_pylist(), strict=True))
+    stars = rows.column("star_id").to_pylist()
+    named = [known.get(key, (None, None, None)) for key in keys]
+    stars = [name or star for (name, _, _), star in zip(named, stars, strict=True)]
+    here = zip(*(rows.column(name).to_pylist() for name in ("ra", "dec")), strict=True)
+    # Rank of each place that a star might have: the survey's, a header's, the target list's.
+    places: dict[str, tuple[int, float, float]] = {}
+    for star, (name, ra, dec), own in zip(stars, named, here, strict=True):
+        offers = [(0 if name else 2, ra, dec), (1, *own)]
+        for rank, x, y in offers:
+            if x is not None and y is not None and (star not in places or rank < places[star][0]):
+                places[star] = (rank, x, y)
+    lost = np.array([star not in places for star in stars], bool)
+    spots = [places.get(star, (0, None, None)) for star in stars]
+    for name, values in (("star_id", stars), ("ra", [p[1] for p in spots]), ("dec", [p[2] for p in spots])):
+        at = rows.schema.get_field_index(name)
+        field = rows.schema.field(at)
+        rows = rows.set_column(at, field, pa.array(values, field.type))
+    lines = np.arange(len(rows))
+    order = lines if not len(rows) else np.array(sorted(lines, key=lambda at: (stars[at], at)), np.int64)
+    return rows.take(pa.array(order[~lost[order]])), rows.take(pa.array(order[lost[order]]))
+
+
+Star = tuple[str | None, float | None, float | None]
+
+
+def _known(targets: pa.Table) -> dict[tuple[str, int], Star]:
+    """Identifier and position by mission and number; of repeated ones the first."""
+    missing = [name for name in ("mission", "target_id", "ra", "dec") if name not in targets.column_names]
+    if missing:
+        raise UsageError(f"the table of targets has no column {', '.join(missing)}")
+    spelling = {name.lower(): name for name in CATALOGUES}
+    columns = {name: targets.column(name).to_pylist() for name in ("mission", "target_id")}
+    ra, dec = (
+        targets.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False) for name in ("ra", "dec")
+    )
+    ids = (
+        [None if star is None else str(star) for star in targets.column("star_id").to_pylist()]
+        if "star_id" in targets.column_names
+        else [None] * len(targets)
+    )
+    found: dict[tuple[str, int], Star] = {}
+    for mission, number, star, x, y in zip(*columns.values(), ids, ra.tolist(), dec.tolist(), strict=True):
+        name = spelling.get(str(mission).lower())
+        if name is None:
+            raise UsageError(f"the table of targets has the unknown mission {mission!r}")
+        if number is not None:
+            good = np.isfinite(x) and np.isfinite(y) and abs(y) <= 90.0
+            found.setdefault((name, int(number)), (star, x, y) if good else (star, None, None))
+    return found

@@ -1,0 +1,299 @@
+"""A trained classifier of variable stars: random forest with calibrated probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lkmrs_dask.errors import UsageError
+from lkmrs_dask.variability.feature_names import FEATURE_NAMES, INDEX
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "CALIBRATIONS", "UNCERTAIN", "Classifier", "ClassifierSettings", "Prediction", "classify_partitions",
+    "predict", "train",
+]  # fmt: skip
+
+Floats = NDArray[np.float64]
+Names = NDArray[np.str_]
+
+CALIBRATIONS = ("temperature", "sigmoid", "isotonic")
+"""Methods of scikit-learn that turn votes into probabilities."""
+
+UNCERTAIN = "uncertain"
+"""Class of stars none of whose probabilities reaches the threshold."""
+
+
+@dataclass(frozen=True)
+class ClassifierSettings:
+    """Settings of the trained classifier (all ours).
+
+    Parameters
+    ----------
+    trees : int
+        Of the forest.
+    least_leaf : int
+        Least number of training stars in a leaf.
+    max_features : float
+        Share of the features that are tried at a split.
+    calibration : {"temperature", "sigmoid", "isotonic"}
+        How votes become probabilities (Guo et al. 2017; Platt 1999; Zadrozny & Elkan 2002).  The first has
+        one parameter for all classes; the last needs some thousand stars.
+    folds : int
+        Of the cross-validations, of calibration and of `evaluate`.
+    least_probability : float
+        Below it a star is uncertain.
+    bins : int
+        Of the reliability diagram.
+    seed : int
+        Of all random numbers.
+
+    Raises
+    ------
+    UsageError
+        When a value makes no sense.
+    """
+
+    trees: int = 300
+    least_leaf: int = 2
+    max_features: float = 0.25
+    calibration: str = "temperature"
+    folds: int = 5
+    least_probability: float = 0.5
+    bins: int = 10
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        checks = {
+            "trees": (self.trees >= 1, "1 or more"),
+            "least_leaf": (self.least_leaf >= 1, "1 or more"),
+            "max_features": (0 < self.max_features <= 1, "above 0, at most 1"),
+            "calibration": (self.calibration in CALIBRATIONS, f"one of {', '.join(CALIBRATIONS)}"),
+            "folds": (2 <= self.folds <= 50, "from 2 to 50"),
+            "least_probability": (0 <= self.least_probability < 1, "from 0 to below 1"),
+            "bins": (2 <= self.bins <= 100, "from 2 to 100"),
+            "seed": (self.seed >= 0, "0 or more"),
+        }
+        for one in fields(self):
+            good, wanted = checks[one.name]
+            if not good:
+                raise UsageError(f"{one.name} must be {wanted}, not {getattr(self, one.name)!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A trained model; made by `train`, never read from a file.
+
+    Parameters
+    ----------
+    model : object
+        A fitted estimator of scikit-learn with ``predict_proba``.
+    classes : tuple of str
+        In the order of the probabilities.
+    settings : ClassifierSettings
+        With which it was trained.
+    counts : dict
+        Training stars of each class.
+    """
+
+    model: Any
+    classes: tuple[str, ...]
+    settings: ClassifierSettings
+    counts: dict[str, int]
+
+
+class Prediction(NamedTuple):
+    """Class (n,), its probability (n,), and the probabilities of all classes (n, classes)."""
+
+    variable_class: Names
+    probability: Floats
+    probabilities: Floats
+
+
+def train(features: ArrayLike, labels: ArrayLike, settings: ClassifierSettings | None = None) -> Classifier:
+    """Train the classifier, on the stars that have a significant frequency.
+
+    Classes weigh the same, however many stars they have.  Missing features need no filling: trees send
+    them to the side that separates better.
+
+    Parameters
+    ----------
+    features : array_like of float, shape (n, features)
+        In the order of `lkmrs_dask.variability.feature_names.FEATURE_NAMES`; NaN for missing ones.
+    labels : array_like of str, shape (n,)
+        Classes.
+    settings : ClassifierSettings, optional
+        Settings.
+
+    Returns
+    -------
+    Classifier
+
+    Raises
+    ------
+    UsageError
+        For arrays that do not fit, fewer than two classes, or a class with fewer stars than folds.
+    """
+    settings = settings or ClassifierSettings()
+    x, y, _ = checked(features, labels, settings)
+    model = estimator(settings).fit(x, y)
+    names, counts = np.unique(y, return_counts=True)
+    return Classifier(
+        model, tuple(names.tolist()), settings, dict(zip(names.tolist(), counts.tolist(), strict=True))
+    )
+
+
+def predict(classifier: Classifier, features: ArrayLike) -> Prediction:
+    """Classes and probabilities of stars.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        From `train`.
+    features : array_like of float, shape (n, features)
+        As in `train`.
+
+    Returns
+    -------
+    Prediction
+        "uncertain" below `ClassifierSettings.least_probability`; the probability is that of the best class
+        nevertheless.  A star without a significant frequency has no class (an empty name), and probabilities
+        of NaN: the model has not been trained on such stars.
+
+    Raises
+    ------
+    UsageError
+        For an array of another shape.
+    """
+    return _named(
+        classifier, class_probabilities(classifier.model, _matrix(features), len(classifier.classes))
+    )
+
+
+def _periodic(x: Floats) -> NDArray[np.bool_]:
+    """Which stars have a significant frequency."""
+    return np.asarray(np.nan_to_num(x[:, INDEX["n_peaks"]]) > 0)
+
+
+def class_probabilities(model: Any, x: Floats, n_classes: int) -> Floats:
+    """Probabilities (n, classes) by a fitted estimator; NaN for stars without a significant frequency."""
+    found = np.full((len(x), n_classes), np.nan)
+    known = _periodic(x)
+    if known.any():
+        found[known] = model.predict_proba(x[known])
+    return found
+
+
+def _named(classifier: Classifier, probabilities: Floats) -> Prediction:
+    return winners(classifier.classes, probabilities, classifier.settings.least_probability)
+
+
+def winners(classes: Sequence[str], probabilities: Floats, least: float) -> Prediction:
+    """Best classes of probabilities (n, classes), with `least` as the threshold of being sure."""
+    filled = np.nan_to_num(probabilities, nan=-1.0)
+    best = filled.argmax(axis=1)
+    probability = np.take_along_axis(probabilities, best[:, None], axis=1)[:, 0]
+    sure = np.nan_to_num(probability, nan=-1.0) >= max(least, 0.0)
+    place = np.where(sure, best, len(classes) + np.isnan(probability))
+    return Prediction(np.array([*classes, UNCERTAIN, ""], str)[place], probability, probabilities)
+
+
+def classify_partitions(classifier: Classifier, frame: Any) -> Any:
+    """Classify the stars of a Dask data frame, partition by partition.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        From `train`; it travels to the workers with the graph.
+    frame : dask.dataframe.DataFrame
+        With the columns `lkmrs_dask.variability.feature_names.FEATURE_NAMES`, and any others.
+
+    Returns
+    -------
+    dask.dataframe.DataFrame
+        With the index of `frame`: ``model_class``, ``model_probability`` and ``p_CLASS`` for each class.
+
+    Raises
+    ------
+    UsageError
+        Where a column is missing.
+    """
+    from dask_ml.wrappers import ParallelPostFit
+
+    missing = [name for name in FEATURE_NAMES if name not in frame.columns]
+    if missing:
+        raise UsageError(f"the frame has no columns {', '.join(missing)}")
+    wrapped = ParallelPostFit(estimator=classifier.model)
+    columns = frame[list(FEATURE_NAMES)]
+    return columns.map_partitions(
+        _classify_frame, classifier, wrapped, meta=_classify_frame(columns._meta, classifier, wrapped)
+    )
+
+
+def _classify_frame(part: pd.DataFrame, classifier: Classifier, wrapped: Any) -> pd.DataFrame:
+    """One partition: on arrays in memory the wrapper is the model, and the index is put back."""
+    import pandas as pd
+
+    values = part.to_numpy(np.float64, na_value=np.nan)
+    values = np.where(np.isfinite(values), values, np.nan)
+    found = _named(classifier, class_probabilities(wrapped, values, len(classifier.classes)))
+    columns = {"model_class": pd.array(found.variable_class.tolist(), dtype="str")}
+    out = pd.DataFrame(columns, index=part.index)
+    out["model_probability"] = found.probability
+    for at, name in enumerate(classifier.classes):
+        out[f"p_{name}"] = found.probabilities[:, at]
+    return out
+
+
+def forest(settings: ClassifierSettings) -> Any:
+    """The forest, not calibrated and not fitted."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(
+        settings.trees, min_samples_leaf=settings.least_leaf, max_features=settings.max_features,
+        class_weight="balanced_subsample", random_state=settings.seed, n_jobs=1,
+    )  # fmt: skip
+
+
+def estimator(settings: ClassifierSettings, folds: int | None = None) -> Any:
+    """The calibrated forest, not fitted."""
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.model_selection import StratifiedKFold
+
+    split = StratifiedKFold(folds or settings.folds, shuffle=True, random_state=settings.seed)
+    return CalibratedClassifierCV(forest(settings), method=settings.calibration, cv=split)
+
+
+def _matrix(features: ArrayLike) -> Floats:
+    x = np.asarray(features, np.float64)
+    if x.ndim != 2 or x.shape[1] != len(FEATURE_NAMES):
+        raise UsageError(f"features must have the shape (n, {len(FEATURE_NAMES)}), not {x.shape}")
+    return np.where(np.isfinite(x), x, np.nan)
+
+
+def checked(
+    features: ArrayLike, labels: ArrayLike, settings: ClassifierSettings
+) -> tuple[Floats, Names, NDArray[np.bool_]]:
+    """Rows with a significant frequency, and which these are."""
+    x, y = _matrix(features), np.asarray(labels, str)
+    if y.shape != (len(x),):
+        raise UsageError(f"{len(x)} rows of features need as many labels, not an array of shape {y.shape}")
+    used = _periodic(x)
+    x, y = x[used], y[used]
+    names, counts = np.unique(y, return_counts=True)
+    if len(names) < 2:
+        raise UsageError("a classifier needs stars of two classes or more")
+    if counts.min() < settings.folds:
+        rare = str(names[np.argmin(counts)])
+        raise UsageError(
+            f"class {rare!r} has {counts.min()} stars, {settings.folds} folds need as many: "
+            "take fewer folds, or more stars"
+        )
+    return x, y, used

@@ -1,0 +1,169 @@
+"""Thresholds of the rules that tell classes of variables apart, each with its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from lkmrs_dask.errors import UsageError
+
+__all__ = ["RuleSettings"]
+
+
+@dataclass(frozen=True)
+class RuleSettings:
+    """Thresholds; "ours" marks what no publication gives.
+
+    Parameters
+    ----------
+    rrl_period : tuple of float
+        RR Lyrae: 0.2 to 1 d (Smith 1995, *RR Lyrae Stars*; Soszynski et al. 2014).
+    rrl_amplitude : float
+        RR Lyrae: half the range of at least 50 ppt, which is 0.1 mag from top to bottom (ours).
+    rrl_multiples : int
+        RR Lyrae: frequencies that are multiples of the base (Debosscher et al. 2007 fit three).
+    rrl_r21 : float
+        RR Lyrae: amplitude ratio of the first two harmonics (0.3 to 0.6 for type ab, Soszynski et al. 2014; a
+        margin is ours).
+    rrl_asymmetry : float
+        RR Lyrae: abs(sin(phi21)), which is 0 for all that is symmetric, as eclipses are (ours).
+    rrl_teff : tuple of float
+        RR Lyrae: 6000 to 7500 K (Catelan & Smith 2015; rounded).
+    eb_depth : float
+        EB: depth (ppt) of the deepest minimum (ours).
+    eb_depth_noise : float
+        EB: depth of the folded curve over the noise from point to point (ours).
+    eb_width : float
+        EB: width of a detached system's minimum at half depth, in periods (ours).
+    eb_below : float
+        EB: share of the folded curve nearer to its minimum than its maximum (0.5 for a sinusoid; ours).
+    eb_mirror : float
+        EB: correlation of the folded curve with its mirror image about the minimum (ours).
+    eb_fold_rest : float
+        EB: share of the variance that the folded curve leaves, at most; spots and modes leave more (ours).
+    eb_modulation : float
+        EB: relative change of the amplitude at the strongest frequency, at most (ours).
+    eb_contact_even : float
+        Contact EB: share of the even harmonics of 1/period (ours).
+    eb_contact_amplitude : float
+        Contact EB: half the range, ppt (ours).
+    eb_contact_period : float
+        Contact EB: longest period, d (Rucinski 1997 has few beyond 1 d; a margin is ours).
+    dsct_teff : tuple of float
+        Delta Sct: 6300 to 9000 K (Uytterhoeven et al. 2011; Murphy et al. 2019).
+    gdor_teff : tuple of float
+        Gamma Dor: 6000 to 7700 K (Uytterhoeven et al. 2011; Li et al. 2020).
+    pulsator_logg : float
+        Delta Sct, gamma Dor: least surface gravity (dex); more luminous stars leave the strip (ours).
+    gdor_least : int
+        Gamma Dor: independent frequencies of gravity modes (Uytterhoeven et al. 2011).
+    gdor_share : float
+        Gamma Dor: multiples of one frequency have at most this share of squared amplitudes (ours).
+    hybrid_ratio : float
+        Hybrid: amplitudes of the two regimes within this factor (5 to 7, Uytterhoeven et al. 2011).
+    hybrid_least : float
+        Hybrid: least amplitude (ppt) in both regimes (0.1, Uytterhoeven et al. 2011).
+    rg_logg, rg_teff : float
+        Red giants: log g below, and Teff below (Huber et al. 2011, rounded).
+    rg_hump : float
+        Red giants: power density in the hump over that beside it (ours).
+    rg_ratio : float
+        Red giants: factor within which the hump is from nu_max of the scaling relation (ours).
+    rg_amplitude : float
+        Red giants with oscillations vary by less than this half range, ppt (ours; Kallinger et al. 2014 give
+        a granulation of some 0.3 ppt at 30 uHz).
+    rscvn_period : tuple of float
+        RS CVn: 1 to 40 d (Hall 1976 has 1 to 14 d for the regular ones; longer periods exist).
+    rscvn_amplitude : float
+        RS CVn: half the range, ppt, at least (ours: spots of more than 1 %).
+    rscvn_rv : float
+        RS CVn: half the range of RV, km/s, at least (ours).
+    rscvn_logg : float
+        RS CVn: log g below this, or above the main sequence (ours).
+    rscvn_m_g : float
+        RS CVn: where log g is not known, M_G below this (ours).
+    rscvn_teff : float
+        RS CVn: Teff below (F to K stars, Hall 1976; a margin is ours).
+    rotation_period : tuple of float
+        Rotation: 0.2 to 70 d (McQuillan et al. 2014).
+    rotation_teff : float
+        Rotation by spots: Teff below, K (McQuillan et al. 2014 have 6500; ours for hotter spotted stars).
+    rotation_share : float
+        Rotation: share of squared amplitudes of multiples and of frequencies close to the strongest (ours).
+    rotation_series : float
+        Rotation, RS CVn: share of the variance that the period and its harmonics take away (ours).
+    least_snr : float
+        Least S/N of the strongest frequency: 5.6 (LK-MRS-I; Zong et al. 2016).
+    least_score : float
+        A class with a lower score is not given: the star is uncertain (ours).
+    least_lead : float
+        A class that leads the next by less in score is marked as ambiguous in the reasons; if a value that it
+        needs is not known either, the star is uncertain (ours).
+
+    Raises
+    ------
+    UsageError
+        When a value has the wrong type or makes no sense.
+    """
+
+    rrl_period: tuple[float, float] = (0.2, 1.0)
+    rrl_amplitude: float = 50.0
+    rrl_multiples: int = 3
+    rrl_r21: float = 0.2
+    rrl_asymmetry: float = 0.4
+    rrl_teff: tuple[float, float] = (6000.0, 7500.0)
+    eb_depth: float = 1.0
+    eb_depth_noise: float = 0.5
+    eb_width: float = 0.15
+    eb_below: float = 0.35
+    eb_mirror: float = 0.7
+    eb_fold_rest: float = 0.3
+    eb_modulation: float = 0.15
+    eb_contact_even: float = 0.8
+    eb_contact_amplitude: float = 20.0
+    eb_contact_period: float = 1.5
+    dsct_teff: tuple[float, float] = (6300.0, 9000.0)
+    gdor_teff: tuple[float, float] = (6000.0, 7700.0)
+    pulsator_logg: float = 3.2
+    gdor_least: int = 2
+    gdor_share: float = 0.9
+    hybrid_ratio: float = 7.0
+    hybrid_least: float = 0.1
+    rg_logg: float = 3.5
+    rg_teff: float = 5500.0
+    rg_hump: float = 3.0
+    rg_ratio: float = 1.6
+    rg_amplitude: float = 5.0
+    rscvn_period: tuple[float, float] = (1.0, 40.0)
+    rscvn_amplitude: float = 10.0
+    rscvn_rv: float = 5.0
+    rscvn_logg: float = 3.8
+    rscvn_m_g: float = 4.0
+    rscvn_teff: float = 6500.0
+    rotation_period: tuple[float, float] = (0.2, 70.0)
+    rotation_teff: float = 6600.0
+    rotation_share: float = 0.8
+    rotation_series: float = 0.15
+    least_snr: float = 5.6
+    least_score: float = 0.6
+    least_lead: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(one.default, tuple):
+                pair = isinstance(value, tuple | list) and len(value) == 2 and all(map(_number, value))
+                if not pair or not 0 <= value[0] < value[1]:
+                    raise UsageError(f"{one.name} must be two rising numbers from 0 on, not {value!r}")
+                object.__setattr__(self, one.name, (float(value[0]), float(value[1])))
+            elif not _number(value) or value < 0:
+                raise UsageError(f"{one.name} must be a number from 0 on, not {value!r}")
+            elif isinstance(one.default, int) and int(value) != value:
+                raise UsageError(f"{one.name} must be a whole number, not {value!r}")
+        for name in ("least_score", "least_lead", "rrl_asymmetry", "eb_below", "eb_mirror", "eb_fold_rest"):
+            if getattr(self, name) > 1:
+                raise UsageError(f"{name} must be from 0 to 1, not {getattr(self, name)!r}")
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
