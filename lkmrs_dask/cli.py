@@ -425,11 +425,24 @@ def fetch(name: str | None, folder: Path, only: tuple[str, ...]) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a list with one object a file.")
 @click.option("--snr", "snr_min", type=float, default=5.6, show_default=True, help="Least S/N of a peak.")
-@click.option("--most", "max_frequencies", type=click.IntRange(min=1), default=50, show_default=True,
-              help="Frequencies at most.")
-@click.option("--noise", type=click.Choice(["median", "mean"]), default="median", show_default=True,
-              help="Of the residual amplitudes about a peak.")
-@click.option("--flux", default="corrected", show_default=True, help="corrected, raw, or a column of FITS files.")
+@click.option(
+    "--most",
+    "max_frequencies",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="Frequencies at most.",
+)
+@click.option(
+    "--noise",
+    type=click.Choice(["median", "mean"]),
+    default="median",
+    show_default=True,
+    help="Of the residual amplitudes about a peak.",
+)
+@click.option(
+    "--flux", default="corrected", show_default=True, help="corrected, raw, or a column of FITS files."
+)
 def frequencies(files: tuple[Path, ...], as_json: bool, flux: str, **options: Any) -> None:
     """Find the frequencies of light curves: Kepler, K2 and TESS FITS, and text tables (time, flux or mag)."""
     from lkmrs_dask.pipeline.frequencies import frequencies_of, frequency_lines

@@ -8,6 +8,7 @@ from typing import Any
 
 from lkmrs_dask.errors import LkmrsError
 from lkmrs_dask.readers.light_curves.curve import LightCurve
+from lkmrs_dask.readers.light_curves.plain_tables import UnknownUnitError
 from lkmrs_dask.readers.light_curves.reading import read_light_curve
 from lkmrs_dask.readers.light_curves.stitching import stitch
 from lkmrs_dask.readers.light_curves.table_format import TableFormat
@@ -35,15 +36,24 @@ def frequencies_of(
     Yields
     ------
     dict
-        ``file``, ``star``, ``unit`` of amplitudes (relative flux) and what `Frequencies.as_dict` gives; or ``file`` and
-        ``error`` of a file that cannot be used.
+        ``file``, ``star``, ``unit`` of amplitudes and what `Frequencies.as_dict` gives; or ``file`` and
+        ``error`` of a file that cannot be used.  The unit is relative flux; of a table that does not say
+        what it holds, its own.
     """
     for file in files:
         try:
-            curve = read_light_curve(file, flux=flux, table=table)
-            yield {"file": str(file), "star": curve.name or None, "unit": "relative flux", **_found(curve, options)}
+            curve, unit = _read(file, flux, table)
+            yield {"file": str(file), "star": curve.name or None, "unit": unit, **_found(curve, options)}
         except LkmrsError as fault:
             yield {"file": str(file), "error": str(fault)}
+
+
+def _read(file: str | Path, flux: str, table: TableFormat | None) -> tuple[LightCurve, str]:
+    try:
+        return read_light_curve(file, flux=flux, table=table), "relative flux"
+    except UnknownUnitError:
+        # Frequencies are the same in any unit; the mean is taken away in any case.
+        return read_light_curve(file, table=TableFormat(unit="excess")), "as in the file"
 
 
 def _found(curve: LightCurve, options: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +74,8 @@ def frequency_lines(found: dict[str, Any]) -> Iterator[str]:
         f"{len(rows)} frequencies; noise: {found['noise_definition']}"
     )
     if rows:
-        yield f"{'':>4}{'1/d':>12}{'+-':>10}{'ppt':>11}{'+-':>9}{'S/N':>9}"
+        unit = "ppt" if found["unit"] == "relative flux" else "1e-3"
+        yield f"{'':>4}{'1/d':>12}{'+-':>10}{unit:>11}{'+-':>9}{'S/N':>9}"
     for number, row in enumerate(rows):
         error, amplitude = row["frequency_err"] or 0.0, row["amplitude"] * 1e3
         yield (

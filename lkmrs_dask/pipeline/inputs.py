@@ -141,6 +141,11 @@ class ExternalSpec:
             When there are none and it is not optional.
         """
         raw = raw.resolve()
+        for pattern in self.files:
+            if Path(pattern).is_absolute():
+                raise UsageError(
+                    f"external catalogue {self.name}: files are patterns below raw, not {pattern}"
+                )
         found = sorted({path for pattern in self.files for path in raw.glob(pattern) if path.is_file()})
         if not found and not self.optional:
             raise UsageError(

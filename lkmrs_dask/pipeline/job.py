@@ -194,16 +194,31 @@ def read_job(path: str | Path, raw: str | Path | None = None) -> Job:
         orbits=read_section(OrbitSettings, content["orbits"], path, "[orbits]")
         if "orbits" in content
         else None,
-        known={
-            name: read_section(KnownList, {"name": name, **values}, path, f"[known.{name}]")
-            for name, values in content.get("known", {}).items()
-        },
+        known=_read_known(content, path),
         **{name: _section(kind, name, content, path) for name, kind in SECTIONS.items()},
     )
 
 
 def _section(kind: Any, name: str, content: Mapping[str, Any], path: Path) -> Any:
     return read_section(kind, content.get(name, {}), path, f"[{name}]")
+
+
+def _read_known(content: Mapping[str, Any], path: Path) -> dict[str, KnownList]:
+    lists = content.get("known", {})
+    if not isinstance(lists, Mapping) or not all(isinstance(values, Mapping) for values in lists.values()):
+        raise UsageError(
+            f"job file {path}: what lists know is written as [known.NAME], each with its own entries"
+        )
+    names = {one.name for one in _external(content, path)}
+    unknown = sorted(set(lists) - names)
+    if unknown:
+        raise UsageError(
+            f"job file {path}: [known.{unknown[0]}] is of no [[external]] of {', '.join(sorted(names))}"
+        )
+    return {
+        name: read_section(KnownList, {"name": name, **values}, path, f"[known.{name}]")
+        for name, values in lists.items()
+    }
 
 
 def _known(lists: Mapping[str, Any]) -> dict[str, KnownList]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external_stage import EXTERNAL
 from lkmrs_dask.pipeline.job import Job
@@ -42,6 +44,8 @@ class KnownStars:
         for one in job.external:
             known = job.known.get(one.name, KNOWN_KINDS.get(one.kind))
             if known is not None:
+                if known.name in self.names:
+                    known = replace(known, name=one.name)
                 pairs = [*_by_position(stars, one.name, known, draft), *_by_id(stars, one.name, known, draft)]
                 if pairs:
                     self._found.append((known, pa.concat_tables(pairs, promote_options="permissive")))
@@ -75,12 +79,22 @@ def _by_position(stars: pa.Table, name: str, known: KnownList, draft: Draft) -> 
 
 
 def _by_id(stars: pa.Table, name: str, known: KnownList, draft: Draft) -> list[pa.Table]:
-    """Pairs with a list that has no positions, which is one file."""
+    """Pairs by the identifiers that a list shares with the stars; one without positions is one file."""
     folder = draft.where(EXTERNAL)
-    path = folder / f"{name}.parquet" if folder is not None else None
-    if path is None or not path.is_file() or not known.ids:
+    if folder is None or not known.ids:
         return []
-    there = pq.read_schema(path).names
+    path, catalog = folder / f"{name}.parquet", folder / name
+    if path.is_file():
+        there = pq.read_schema(path).names
+    elif catalog.is_dir():
+        there = open_catalog(catalog).columns
+    else:
+        return []
     ids = {ours: theirs for ours, theirs in known.ids.items() if theirs in there}
-    columns = [column for column in (*ids.values(), *known.columns) if column in there]
-    return [pairs_by_id(stars, pq.read_table(path, columns=list(dict.fromkeys(columns))), ids)] if ids else []
+    columns = list(dict.fromkeys(column for column in (*ids.values(), *known.columns) if column in there))
+    if not ids:
+        return []
+    rows = (
+        pq.read_table(path, columns=columns) if path.is_file() else open_catalog(catalog)[columns].to_arrow()
+    )
+    return [pairs_by_id(stars, rows, ids)]

@@ -17,6 +17,7 @@ from lkmrs_dask.pipeline.velocity_stages import KINEMATICS, RV
 from lkmrs_dask.schema import MEASUREMENTS
 from lkmrs_dask.stars.kinematics.high_velocity import BOUND, UNBOUND
 from lkmrs_dask.stars.labels import has_label
+from lkmrs_dask.stars.limits import within_limits
 from lkmrs_dask.stars.rv_variability import LABEL as RVV
 
 __all__ = ["Peculiar", "find_peculiar"]
@@ -157,7 +158,7 @@ def _varying(stars: pa.Table, flags: dict[str, np.ndarray], known: pa.Table, dra
         known = [name for name in _EPOCH_COLUMNS if name in measurements.columns]
         table = measurements.id_search(some.column("star_id").to_pylist())[known].to_arrow()
         rows = pa.concat_tables([rows, table], promote_options="permissive").cast(_EPOCHS)
-        rows = rows.filter(pc.is_valid(rows.column("rv")))
+        rows = rows.filter(pa.array(within_limits(rows.column("rv").to_numpy(), "rv")))
     at = pc.index_in(rows.column("star_id"), value_set=some.column("star_id").combine_chunks())
     for name in ("kic_epic", "tic", "discovery"):
         rows = rows.append_column(name, some.column(name).take(at))

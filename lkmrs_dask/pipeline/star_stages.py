@@ -17,7 +17,7 @@ from lkmrs_dask.pipeline.maps import star_means
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.stages import Failure
 from lkmrs_dask.pipeline.velocity_stages import KINEMATICS, RV
-from lkmrs_dask.schema import STARS
+from lkmrs_dask.schema import MEASUREMENTS, STARS
 from lkmrs_dask.stars.kinematics.high_velocity import HIGH_VELOCITY_COLUMNS
 from lkmrs_dask.stars.labels import join_labels
 from lkmrs_dask.stars.metal_poor import MetalPoorSettings, metal_poor
@@ -30,6 +30,7 @@ _LABEL = "label"
 _ID = STARS["star_id"].to_field()
 _VARIABLE = pa.schema([_ID, RV_VARIABILITY["rv_variable"].to_field()])
 _SPEED = pa.schema([_ID, next(c.to_field() for c in HIGH_VELOCITY_COLUMNS if c.name == "high_velocity")])
+_SNR = pa.schema([_ID, MEASUREMENTS["snr"].to_field()])
 _MEANS = STARS.arrow([name for name in STARS.names if name != _LABEL])
 
 
@@ -66,18 +67,26 @@ def write_stars(settings: MetalPoorSettings, draft: Draft, crew: Crew, report: R
         return []
     work = MapWork(
         "stars", MEANS, means, partial(_labelled, settings), STARS.arrow(),
-        depends=lambda part: repr(settings), beside=(Beside(RV, _VARIABLE), Beside(KINEMATICS, _SPEED)),
+        depends=lambda part: repr(settings),
+        beside=(Beside(RV, _VARIABLE), Beside(KINEMATICS, _SPEED), Beside("measurements", _SNR)),
     )  # fmt: skip
     return map_catalog(work, draft, crew, report)
 
 
 def _labelled(
-    settings: MetalPoorSettings, means: pa.Table, given: None, variability: pa.Table, kinematics: pa.Table
+    settings: MetalPoorSettings,
+    means: pa.Table,
+    given: None,
+    variability: pa.Table,
+    kinematics: pa.Table,
+    measurements: pa.Table,
 ) -> pa.Table:
     star = means.column("star_id")
+    best = measurements.group_by("star_id").aggregate([("snr", "max")])
+    snr = _of_stars(star, best, "snr_max").cast(pa.float64()).to_numpy()
     feh, error, n_feh = (means.column(name).to_numpy() for name in ("feh", "feh_err", "n_feh"))
     labels = {
-        "metal_poor": metal_poor(feh, error, n_feh=n_feh, settings=settings).metal_class,
+        "metal_poor": metal_poor(feh, error, n_feh=n_feh, snr=snr, settings=settings).metal_class,
         "RVV": _of_stars(star, variability, "rv_variable"),
         "high_velocity": _of_stars(star, kinematics, "high_velocity"),
     }

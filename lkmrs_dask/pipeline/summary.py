@@ -100,10 +100,9 @@ def make_summary(
 def _settings(job: Job) -> dict[str, Any]:
     """All settings as JSON has them."""
     sections = {name: asdict(getattr(job, name)) for name in SECTIONS}
-    orbits = asdict(job.orbits) if job.orbits is not None else None
-    if orbits is not None:
-        orbits = {name: value if isfinite(value) else None for name, value in orbits.items()}
-    return json.loads(json.dumps({**asdict(job.settings), **sections, "orbits": orbits}))
+    sections |= {"orbits": asdict(job.orbits)} if job.orbits is not None else {}
+    plain = {name: _plain([values])[0] for name, values in sections.items()}
+    return json.loads(json.dumps({**asdict(job.settings), **plain}))
 
 
 def _of_stars(catalogs: Mapping[str, Path], column: str, kind: pa.DataType) -> pa.ChunkedArray:

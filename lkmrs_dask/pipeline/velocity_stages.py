@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from lkmrs_dask.catalog.catalog import Catalog
+from lkmrs_dask.errors import UsageError
 from lkmrs_dask.pipeline.beside import Beside
 from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.draft import Draft
@@ -23,6 +25,7 @@ from lkmrs_dask.schema import HEALPIX_COLUMN, MEASUREMENTS, STARS
 from lkmrs_dask.stars.kinematics import HighVelocitySettings, high_velocity
 from lkmrs_dask.stars.kinematics.epochs import Epochs
 from lkmrs_dask.stars.kinematics.high_velocity import EPOCH_COLUMNS, HIGH_VELOCITY_COLUMNS, input_columns
+from lkmrs_dask.stars.limits import within_limits
 from lkmrs_dask.stars.orbits import OrbitSettings, orbit_schema, orbits_of
 from lkmrs_dask.stars.rv_settings import RvVariableSettings
 from lkmrs_dask.stars.rv_variability import RV_VARIABILITY, rv_variability, rv_variability_columns
@@ -34,7 +37,7 @@ RV, KINEMATICS, ORBITS = "rv_variability", "kinematics", "orbits"
 _STAR_ID = STARS["star_id"].to_field()
 _VARIABLE = pa.schema([_STAR_ID, RV_VARIABILITY["rv_variable"].to_field()])
 _MEAN_ERRORS = pa.schema([*_VARIABLE, RV_VARIABILITY["rv_mean_error"].to_field()])
-_VELOCITIES = pa.schema([_STAR_ID, MEASUREMENTS["rv"].to_field()])
+_VELOCITIES = pa.schema([_STAR_ID, MEASUREMENTS["rv"].to_field(), MEASUREMENTS["snr"].to_field()])
 _OF_STAR = (HEALPIX_COLUMN, "star_id", "ra", "dec", "uid", "times", "rv", "rv_err", "n_rv", "feh", "kic_epic")
 _KINEMATICS = pa.schema(
     [
@@ -85,7 +88,9 @@ def write_kinematics(
     """Write the speeds of the stars that Gaia has (section 4.2); also tells whether it could be done."""
     for one in externals:
         matched = draft_catalog(draft, f"{MATCHES}/{one.name}") if one.kind == "gaia" else None
-        rows = _gaia_columns(matched, one.name, settings) if matched is not None else None
+        if matched is None:
+            continue
+        rows = _gaia_columns(matched, one.name, settings, report)
         if rows is None:
             continue
         work = MapWork(
@@ -107,11 +112,20 @@ def _named(matched_columns: list[str], name: str, survey: str) -> str | None:
     return next((one for one in wanted if one in matched_columns), None)
 
 
-def _gaia_columns(matched: Catalog, survey: str, settings: HighVelocitySettings) -> Catalog | None:
+def _gaia_columns(
+    matched: Catalog, survey: str, settings: HighVelocitySettings, report: Reporter
+) -> Catalog | None:
     """Those columns of a match that speeds need; None where it lacks some, as a short list of Gaia's does."""
-    names = [_named(matched.columns, name, survey) for name in input_columns(settings)]
-    known = [name for name in names if name is not None]
-    if len(known) < len(names):
+    names = {name: _named(matched.columns, name, survey) for name in input_columns(settings)}
+    missing = [name for name, there in names.items() if there is None]
+    known = [name for name in names.values() if name is not None]
+    asked = sorted(
+        {value for name, value in vars(settings).items() if name.startswith("distance")} & set(missing)
+    )
+    if asked:
+        raise UsageError(f"[high_velocity] names {', '.join(asked)}, which {survey} does not have")
+    if missing:
+        report.say(f"no speeds by {survey}: it lacks {', '.join(missing)}")
         return None
     return matched[list(dict.fromkeys([*_OF_STAR, *known]))]
 
@@ -130,9 +144,9 @@ def _speeds(
     """
     at = pc.index_in(matched.column("star_id"), value_set=variability.column("star_id").combine_chunks())
     theirs = variability.take(at)
-    n_rv = matched.column("n_rv").cast(pa.float64()).to_numpy()
+    star, rv, snr = _velocities(matched, measurements)
     with np.errstate(invalid="ignore", divide="ignore"):
-        scatter = matched.column("rv_err").to_numpy() / np.sqrt(n_rv)
+        scatter = matched.column("rv_err").to_numpy() / np.sqrt(_effective(star, snr, len(matched)))
     error = np.fmax(scatter, theirs.column("rv_mean_error").to_numpy())
     columns = {
         name: matched.column(_named(matched.column_names, name, survey)) for name in input_columns(settings)
@@ -140,21 +154,36 @@ def _speeds(
     if "rv_err" in columns:
         columns["rv_err"] = pa.array(error, from_pandas=True)
     variable = theirs.column("rv_variable").fill_null(False).to_numpy()
-    found = high_velocity(pa.table(columns), settings, epochs=_epochs(matched, measurements, variable))
+    found = high_velocity(pa.table(columns), settings, epochs=_epochs(star, rv, variable))
     every = {name: matched.column(name) for name in _OF_STAR} | {"source_id": columns["source_id"]}
     every |= {name: found.column(name) for name in found.column_names}
     return pa.table(every)
 
 
-def _epochs(matched: pa.Table, measurements: pa.Table, variable: np.ndarray) -> Epochs:
-    """Velocities of single epochs of some stars, in their order; each star has one without velocity too."""
+def _velocities(
+    matched: pa.Table, measurements: pa.Table
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Row of the star, velocity and S/N of each measurement of some stars that a velocity can be of."""
     ids = matched.column("star_id").combine_chunks()
     star = pc.index_in(measurements.column("star_id"), value_set=ids)
-    known = pc.is_valid(star).to_numpy()
-    star = np.concatenate([np.arange(len(ids)), star.fill_null(0).to_numpy()[known]])
-    rv = np.concatenate([np.full(len(ids), np.nan), measurements.column("rv").to_numpy()[known]])
+    rv, snr = (measurements.column(name).cast(pa.float64()).to_numpy() for name in ("rv", "snr"))
+    known = pc.is_valid(star).to_numpy() & within_limits(rv, "rv")
+    return star.fill_null(0).to_numpy()[known].astype(np.int64), rv[known], snr[known]
+
+
+def _effective(star: NDArray[np.int64], snr: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Number of measurements that a mean weighted with S/N squared is worth."""
+    weight = np.where(snr > 0, snr, 0.0) ** 2
+    first, second = (np.bincount(star, weight**power, n) for power in (1, 2))
+    return first**2 / second
+
+
+def _epochs(star: NDArray[np.int64], rv: NDArray[np.float64], variable: NDArray[np.bool_]) -> Epochs:
+    """Velocities by star; each star has one without a velocity too."""
+    n = len(variable)
+    star, rv = np.concatenate([np.arange(n), star]), np.concatenate([np.full(n, np.nan), rv])
     order = np.argsort(star, kind="stable")
-    return Epochs(rv[order], np.searchsorted(star[order], np.arange(len(ids))), variable)
+    return Epochs(rv[order], np.searchsorted(star[order], np.arange(n)), variable)
 
 
 def write_orbits(

@@ -49,14 +49,12 @@ def find_zero_points(
 ) -> tuple[ZeroPoints | None, list[Failure]]:
     """Compare raw velocities with Gaia's; None where there are no such velocities on either side."""
     spectra = draft_catalog(draft, "spectra")
-    gaia = next((one for one in externals if one.kind == "gaia"), None)
-    matched = draft_catalog(draft, f"{MATCHES}/{gaia.name}") if gaia is not None else None
-    if spectra is None or matched is None or not set(_GAIA[:2]) <= set(matched.columns):
+    gaia = next((one for one in externals if one.kind == "gaia" and _has_velocities(one, draft)), None)
+    if spectra is None or gaia is None:
         return None, []
     columns = zero_point_columns(spectra.columns)
     if not set(ARMS.values()) & set(columns):
         return None, []
-    assert gaia is not None
     work = Summing(
         "spectra",
         partial(_differences, settings),
@@ -67,6 +65,11 @@ def find_zero_points(
     receipts, failures = sum_partitions(ZERO_POINTS, [work], draft, crew, report)
     summary = merge_zero_points(ZeroPointSummary.from_json(one.extra) for one in receipts)
     return (rv_zero_points(summary, settings) if summary.n else None), failures
+
+
+def _has_velocities(one: External, draft: Draft) -> bool:
+    matched = draft_catalog(draft, f"{MATCHES}/{one.name}")
+    return matched is not None and set(_GAIA[:2]) <= set(matched.columns)
 
 
 def _differences(

@@ -70,6 +70,7 @@ class KnownList:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        self._check_types()
         for name in (*(self.classes or ()), *self.types, *self.limits):
             if name not in LABELS:
                 raise UsageError(f"{self.name}: {name!r} is no class; classes are {', '.join(LABELS)}")
@@ -83,6 +84,25 @@ class KnownList:
         radius = self.radius_arcsec
         if radius is not None and not (math.isfinite(radius) and radius > 0):
             raise UsageError(f"{self.name}: radius_arcsec must be positive, not {radius}")
+
+    def _check_types(self) -> None:
+        """See whether values have the types that jobs must give them."""
+        for name in ("object_column", "reference_column", "type_column", "value_column", "prefer"):
+            if not isinstance(getattr(self, name), str | None):
+                raise UsageError(f"{self.name}: {name} must be a text, not {getattr(self, name)!r}")
+        if not isinstance(self.classes, tuple | list | None):
+            raise UsageError(f"{self.name}: classes must be a list, not {self.classes!r}")
+        if not isinstance(self.radius_arcsec, int | float | None):
+            raise UsageError(f"{self.name}: radius_arcsec must be a number, not {self.radius_arcsec!r}")
+        for name in ("types", "limits", "excluded", "ids"):
+            values = getattr(self, name)
+            kind = str if name == "ids" else tuple | list
+            if not isinstance(values, Mapping) or not all(isinstance(one, kind) for one in values.values()):
+                wanted = "columns by column" if name == "ids" else "a table of lists"
+                raise UsageError(f"{self.name}: {name} must be {wanted}, not {values!r}")
+        for name, pair in self.limits.items():
+            if len(pair) != 2 or not all(isinstance(one, int | float) for one in pair):
+                raise UsageError(f"{self.name}: limits of {name} must be two numbers, not {pair!r}")
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ class MetalPoorSettings:
         Very metal-poor: the lower end belongs to it, the upper one does not, and must be where MP begins.
         The lower end is where the templates end.
     least_snr : float
-        Stars with a lower S/N get no class; 0 for no limit.
+        Stars with a lower S/N (in a run that of their best spectrum) get no class; 0 for no limit.
     least_spectra : int
         So do stars with fewer measurements of [Fe/H].
 

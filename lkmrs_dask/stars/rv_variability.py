@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN, STARS, Column, TableSchema
+from lkmrs_dask.stars.limits import within_limits
 from lkmrs_dask.stars.rv_settings import RvVariableSettings
 from lkmrs_dask.stars.rv_statistics import RvStatistics, rv_statistics
 from lkmrs_dask.stars.rv_variable import velocity_scatter
@@ -97,7 +98,7 @@ def rv_variability(measurements: pa.Table, settings: RvVariableSettings | None =
         raise CatalogError("measurements have no column star_id: give those of a catalogue of this package")
     table, first = stars_together(measurements.select(rv_variability_columns(measurements.column_names)))
     rv, error, time = (_floats(table, name) for name in ("rv", "rv_err", "mjd"))
-    rv = np.where(np.abs(rv) < _LIGHT, rv, np.nan)
+    rv = np.where(within_limits(rv, "rv"), rv, np.nan)
     with_floor = np.hypot(np.where((error > 0) & (error < _LIGHT), error, np.nan), settings.error_floor)
     found = rv_statistics(rv, with_floor, first, time)
     n_rv = _per_star(np.isfinite(rv), first)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN, PARAMETERS, STARS
+from lkmrs_dask.stars.limits import within_limits
 from lkmrs_dask.stars.means import VSINI_LIMIT, StarWeights, squared_weight
 
 __all__ = ["STAR_COLUMNS", "measurement_columns", "star_table", "stars_together"]
@@ -91,6 +92,7 @@ def star_table(measurements: pa.Table) -> pa.Table:
     any_used = np.zeros(len(measurements), dtype=bool)
     for name in PARAMETERS:
         values = _floats(measurements, name)
+        values = np.where(within_limits(values, name), values, np.nan)  # -9999, 1e20: signs for "unknown"
         any_used |= np.isfinite(values)
         mean, error, n = spectra.mean(values)
         columns[name] = pa.array(mean, mask=np.isnan(mean))

@@ -22,7 +22,7 @@ from lkmrs_dask.readers.light_curves.fits_products import kept
 from lkmrs_dask.readers.light_curves.identity import identify
 from lkmrs_dask.readers.light_curves.table_format import TableFormat
 
-__all__ = ["fits_table_curve", "text_curve"]
+__all__ = ["UnknownUnitError", "fits_table_curve", "text_curve"]
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +45,10 @@ _RELATIVE = {
     "normalized flux",
     "corrected flux",
 }
+
+
+class UnknownUnitError(InputError):
+    """A table does not say what its fluxes are: relative, magnitudes, or counts."""
 
 
 class _Raw(NamedTuple):
@@ -127,7 +131,7 @@ def _curve(raw: _Raw, file: Path, form: TableFormat) -> LightCurve:
     flags = raw.numbers(at["quality"])[rows] if "quality" in at else np.zeros(len(time))
     unit = form.unit or _unit(raw.names[at["flux"]])
     if unit is None:
-        raise InputError("the unit of flux is unknown; say it with unit=", file=file)
+        raise UnknownUnitError("the unit of flux is unknown; say it with unit=", file=file)
     use = kept(time, flux)
     name = raw.names[at["time"]]
     zero = form.zero_value

@@ -16,6 +16,7 @@ from lkmrs_dask.stars.kinematics.frame import PhaseSpace, phase_space
 from lkmrs_dask.stars.kinematics.monte_carlo import Astrometry, ErrorReason, SpeedErrors, speed_errors
 from lkmrs_dask.stars.kinematics.potentials import AT_CENTRE, EscapeSpeed, escape_speed
 from lkmrs_dask.stars.kinematics.settings import HighVelocitySettings
+from lkmrs_dask.stars.limits import within_limits
 
 __all__ = ["BOUND", "EPOCH_COLUMNS", "HIGH_VELOCITY_COLUMNS", "UNBOUND", "high_velocity", "input_columns"]
 
@@ -136,6 +137,7 @@ def high_velocity(
     elif escape.name != settings.potential:
         raise UsageError(f"the escape speed is that of {escape.name}, not {settings.potential}")
     columns = _read(table, input_columns(settings))
+    columns["rv"] = np.where(within_limits(columns["rv"], "rv"), columns["rv"], np.nan)
     key = _identifiers(table)
     distances = find_distances(columns, settings)
     space = phase_space(
