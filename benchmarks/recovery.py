@@ -117,9 +117,7 @@ def main(arguments: list[str] | None = None) -> dict:
         folder = options.folder or Path(scratch)
         raw, survey = folder / "raw", folder / "survey"
         start = time.perf_counter()
-        write_raw(
-            raw, options.scale, options.seed, external=False, light_curves=False, place=Place(workers=2)
-        )
+        write_raw(raw, options.scale, options.seed, light_curves=False, place=Place(workers=2))
         made = time.perf_counter() - start
         summary = run_job(read_job(JOB, raw), survey, Place())
         problems = compare_counts(summary, raw / "truth") + compare_stars(survey, raw / "truth")
