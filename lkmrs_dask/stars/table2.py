@@ -14,6 +14,7 @@ from lkmrs_dask.stars.means import VSINI_LIMIT, StarWeights, squared_weight
 
 __all__ = ["STAR_COLUMNS", "measurement_columns", "star_table", "stars_together"]
 
+_LARGEST = 1e6
 _IDENTITY = (HEALPIX_COLUMN, "star_id", "ra", "dec")
 
 _FROM_ELSEWHERE = ("kic_epic", "kic_epic_separation", "tic", "field", "label")
@@ -92,7 +93,7 @@ def star_table(measurements: pa.Table) -> pa.Table:
     any_used = np.zeros(len(measurements), dtype=bool)
     for name in PARAMETERS:
         values = _floats(measurements, name)
-        values = np.where(within_limits(values, name), values, np.nan)  # -9999, 1e20: signs for "unknown"
+        values = np.where(_possible(values, name), values, np.nan)
         any_used |= np.isfinite(values)
         mean, error, n = spectra.mean(values)
         columns[name] = pa.array(mean, mask=np.isnan(mean))
@@ -104,6 +105,11 @@ def star_table(measurements: pa.Table) -> pa.Table:
     schema = STARS.arrow(STAR_COLUMNS)
     table = pa.table([columns[field.name].cast(field.type) for field in schema], schema=schema)
     return table.filter(pa.array(times > 0))
+
+
+def _possible(values: NDArray[np.float64], name: str) -> NDArray[np.bool_]:
+    """Tell which values may be true: of velocities those of stars, of others all but signs such as 1e20."""
+    return within_limits(values, name) if name == "rv" else np.abs(values) < _LARGEST
 
 
 def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:

@@ -30,7 +30,7 @@ def measurements(n: int = 800, stars: int = 60, seed: int = 0) -> pd.DataFrame:
     frame = pd.DataFrame({"star_id": [f"G{s:04d}" for s in star], "uid": [f"G{s:04d}" for s in star],
                           "ra": ra[star], "dec": dec[star], "snr": rng.uniform(-5, 200, n)})  # fmt: skip
     for k, name in enumerate(PARAMETERS):
-        frame[name] = np.where(rng.random(n) < 0.2, np.nan, rng.normal(10.0**k, 1, n))
+        frame[name] = np.where(rng.random(n) < 0.2, np.nan, rng.normal(10.0 ** min(k, 3), 1, n))
     frame["obsid"] = np.arange(n)
     return frame
 
