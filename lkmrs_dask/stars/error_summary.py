@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import PARAMETERS
+from lkmrs_dask.stars.columns import floats
 from lkmrs_dask.stars.deviations import Deviations, star_deviations
 from lkmrs_dask.stars.error_settings import ErrorLawSettings
 from lkmrs_dask.stars.means import StarWeights, squared_weight
@@ -226,17 +227,17 @@ def summarise_deviations(
     settings = settings or ErrorLawSettings()
     present = [name for name in DEVIATION_COLUMNS if name in measurements.column_names]
     table, first = stars_together(measurements.select(present))
-    snr = _floats(table, "snr")
+    snr = floats(table, "snr")
     spectra = StarWeights(squared_weight(snr), first)
     scatter = velocity_scatter(
-        _floats(table, "rv"), _floats(table, "rv_err"), first,
+        floats(table, "rv"), floats(table, "rv_err"), first,
         n_sigma=settings.rv_n_sigma, ddof=settings.rv_ddof, least_n=settings.rv_least_n,
     )  # fmt: skip
     varies = np.repeat(scatter.variable, spectra.lengths)
     star = np.repeat(np.arange(len(first)), spectra.lengths)
     parameters = {}
     for name in PARAMETERS:
-        values = _floats(table, name)
+        values = floats(table, name)
         found = star_deviations(values, spectra, settings.factor)  # type: ignore[arg-type]
         masks = {
             "no_snr": ~(spectra.weight > 0),
@@ -330,14 +331,6 @@ def _sums(values: Floats, at: Ints, n: int = _N_SNR, fixed: int = FIXED) -> Ints
     sums = np.zeros(n, np.int64)
     np.add.at(sums, at, np.rint(values * fixed).astype(np.int64))
     return sums
-
-
-def _floats(table: pa.Table, name: str) -> Floats:
-    """Return a column as floats, NaN where it is null or missing."""
-    if name not in table.column_names:
-        return np.full(len(table), np.nan)
-    values = table.column(name).combine_chunks().cast(pa.float64())
-    return values.to_numpy(zero_copy_only=False)  # which makes nulls NaN
 
 
 def _pack(array: Ints) -> str:

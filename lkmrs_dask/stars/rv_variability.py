@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN, STARS, Column, TableSchema
+from lkmrs_dask.stars.columns import floats
 from lkmrs_dask.stars.limits import within_limits
 from lkmrs_dask.stars.rv_settings import RvVariableSettings
 from lkmrs_dask.stars.rv_statistics import RvStatistics, rv_statistics
@@ -97,7 +98,7 @@ def rv_variability(measurements: pa.Table, settings: RvVariableSettings | None =
     if "star_id" not in measurements.column_names:
         raise CatalogError("measurements have no column star_id: give those of a catalogue of this package")
     table, first = stars_together(measurements.select(rv_variability_columns(measurements.column_names)))
-    rv, error, time = (_floats(table, name) for name in ("rv", "rv_err", "mjd"))
+    rv, error, time = (floats(table, name) for name in ("rv", "rv_err", "mjd"))
     rv = np.where(within_limits(rv, "rv"), rv, np.nan)
     with_floor = np.hypot(np.where((error > 0) & (error < _LIGHT), error, np.nan), settings.error_floor)
     found = rv_statistics(rv, with_floor, first, time)
@@ -178,11 +179,3 @@ def _column(values: NDArray | pa.Array | pa.ChunkedArray, kind: pa.DataType) -> 
         mask = np.isnan(values) if values.dtype.kind == "f" else None
         return pa.array(values, mask=mask).cast(kind)
     return values.cast(kind)
-
-
-def _floats(table: pa.Table, name: str) -> Floats:
-    """Return a column as floats, NaN where it is null or missing."""
-    if name not in table.column_names:
-        return np.full(len(table), np.nan)
-    values = table.column(name).combine_chunks().cast(pa.float64())
-    return values.to_numpy(zero_copy_only=False)  # which makes nulls NaN

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.errors import CatalogError
+from lkmrs_dask.stars.columns import UNKNOWN, whole_numbers
 from lkmrs_dask.stars.rv_zero_summary import ARMS, FIXED, STEP, ZeroPointSettings, ZeroPointSummary
 
 __all__ = [
@@ -51,7 +52,6 @@ ZERO_POINT_SCHEMA = pa.schema(
 )
 """Columns of `ZeroPoints.table`."""
 
-_UNKNOWN = -1
 _MAD = 1.482602218505602  # standard deviation of a normal distribution in median absolute deviations
 _MEDIAN = 1.2533141373155001  # error of a median in those of a mean, sqrt(pi / 2)
 # What makes the median absolute deviation of 2 to 9 values right on average (Croux & Rousseeuw 1992).
@@ -79,7 +79,7 @@ class ZeroPoints:
         levels, arms = (used.column(name).to_numpy(zero_copy_only=False) for name in ("level", "arm"))
         value, error = (used.column(name).to_numpy() for name in ("zero_point", "error"))
         for level in LEVELS[:-1]:
-            code = _code(level, *(_whole(used, name) for name in ("spid", "lmjd", "lmjm")))
+            code = _code(level, *(whole_numbers(used, name) for name in ("spid", "lmjd", "lmjm")))
             for arm in ARMS:
                 mine = np.flatnonzero((levels == level) & (arms == arm))
                 mine = mine[np.argsort(code[mine])]
@@ -185,7 +185,7 @@ def apply_zero_points(
             continue
         code = _code(name, *place)
         at = np.minimum(np.searchsorted(codes, code), len(codes) - 1)
-        found = (codes[at] == code) & (code != _UNKNOWN)
+        found = (codes[at] == code) & (code != UNKNOWN)
         zero[found], error[found], level[found] = known[at[found]], known_error[at[found]], name
     return CorrectedVelocities(values - zero, zero, error, level)
 
@@ -205,7 +205,7 @@ def correct_velocities(spectra: pa.Table, zero_points: ZeroPoints) -> pa.Table:
         With four more columns an arm: ``rv_b_corrected``, ``rv_b_zero_point``, ``rv_b_zero_point_err`` (km/s)
         and ``rv_b_zero_point_level``; ``rv_r_...`` likewise.  Null where there is no velocity.
     """
-    spid, lmjd, lmjm = (_whole(spectra, name) for name in ("spid", "lmjd", "lmjm"))
+    spid, lmjd, lmjm = (whole_numbers(spectra, name) for name in ("spid", "lmjd", "lmjm"))
     for arm, name in ARMS.items():
         if name not in spectra.column_names:
             continue
@@ -229,20 +229,20 @@ def _code(level: str, spid: Ints, lmjd: Ints, lmjm: Ints) -> Ints:
         return np.zeros(len(spid), np.int64)
     time = lmjm if level == "exposure" else lmjd
     known = (spid >= 0) & (spid < 1 << 15) & (time >= 0) & (time < 1 << 40)
-    return np.where(known, time * (1 << 15) + spid, _UNKNOWN)
+    return np.where(known, time * (1 << 15) + spid, UNKNOWN)
 
 
 def _of_level(cells: pa.Table, level: str, least: int) -> pa.Table:
     """Medians of all groups of a level."""
     arms = list(ARMS)
     arm = pc.index_in(cells.column("arm"), value_set=pa.array(arms)).to_numpy().astype(np.int64)
-    spid, lmjd, lmjm = (_whole(cells, name) for name in ("spid", "lmjd", "lmjm"))
+    spid, lmjd, lmjm = (whole_numbers(cells, name) for name in ("spid", "lmjd", "lmjm"))
     code = _code(level, spid, lmjd, lmjm)
     bins, n, weight, weight_2 = (
         cells.column(name).to_numpy().astype(np.int64) for name in ("bin", "n", "weight", "weight_2")
     )
     order = np.lexsort((bins, code, arm))
-    order = order[code[order] != _UNKNOWN]
+    order = order[code[order] != UNKNOWN]
     arm, code, bins = arm[order], code[order], bins[order]
     n, weight, weight_2 = n[order], weight[order], weight_2[order]
     new = np.ones(len(order), bool)
@@ -315,24 +315,16 @@ def _with_spread(coarse: pa.Table, exposures: pa.Table) -> pa.Table:
     for arm in ARMS:
         fine, mine = own.filter(pc.equal(own.column("arm"), arm)), arms == arm
         some = coarse.filter(pa.array(mine & coarse.column("used").to_numpy(zero_copy_only=False)))
-        codes = _code(level, *(_whole(some, name) for name in ("spid", "lmjd", "lmjm")))
-        code = _code(level, *(_whole(fine, name) for name in ("spid", "lmjd", "lmjm")))
+        codes = _code(level, *(whole_numbers(some, name) for name in ("spid", "lmjd", "lmjm")))
+        code = _code(level, *(whole_numbers(fine, name) for name in ("spid", "lmjd", "lmjm")))
         order = np.argsort(codes)
         spread = np.nan
         if len(codes) and len(code):
             at = order[np.minimum(np.searchsorted(codes[order], code), len(codes) - 1)]
-            same = (codes[at] == code) & (code != _UNKNOWN)
+            same = (codes[at] == code) & (code != UNKNOWN)
             zero, whole = fine.column("zero_point").to_numpy(), some.column("zero_point").to_numpy()
             if same.any():
                 spread = _MAD * float(np.median(np.abs(zero[same] - whole[at[same]])))
         error[mine] = np.hypot(error[mine], spread)
     at_column = coarse.column_names.index("error")
     return coarse.set_column(at_column, ZERO_POINT_SCHEMA.field("error"), pa.array(error))
-
-
-def _whole(table: pa.Table, name: str) -> Ints:
-    """Return a column as whole numbers, -1 where it is null or missing."""
-    if name not in table.column_names:
-        return np.full(len(table), _UNKNOWN, np.int64)
-    values = pc.fill_null(table.column(name).cast(pa.int64()), _UNKNOWN).combine_chunks()
-    return values.to_numpy(zero_copy_only=False)

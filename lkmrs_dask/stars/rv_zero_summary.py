@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.stars.checked import check_types, check_values
+from lkmrs_dask.stars.columns import UNKNOWN, floats, whole_numbers
 
 __all__ = [
     "ARMS", "LEFT_OUT", "REFERENCE_COLUMNS", "STEP", "ZeroPointSettings", "ZeroPointSummary",
@@ -43,7 +44,6 @@ FIXED = 1 << 10
 
 _ROWS = ("least_transits", "largest_reference_error", "largest_error", "largest_difference", "coadds")
 _PLACE = ("star_id", "spid", "lmjd", "lmjm", "band", "coadd")
-_UNKNOWN = -1
 _CELL = pa.schema(
     [
         ("arm", pa.string()), ("spid", pa.int16()), ("lmjd", pa.int32()), ("lmjm", pa.int64()),
@@ -221,7 +221,7 @@ def summarise_zero_points(
     if pc.count_distinct(stars).as_py() != len(stars):
         raise CatalogError("reference stars have a star_id twice: keep one counterpart of each star")
     at = pc.index_in(spectra.column("star_id"), value_set=stars).combine_chunks()
-    star = pc.fill_null(at, _UNKNOWN).to_numpy(zero_copy_only=False).astype(np.int64)
+    star = pc.fill_null(at, UNKNOWN).to_numpy(zero_copy_only=False).astype(np.int64)
     theirs = _Reference.of(reference)
     cells, left_out = [_CELL.empty_table()], dict.fromkeys(LEFT_OUT, 0)
     for arm, name in ARMS.items():
@@ -243,7 +243,7 @@ class _Reference:
 
     @classmethod
     def of(cls, table: pa.Table) -> _Reference:
-        rv, error, transits = (np.append(_floats(table, name), np.nan) for name in REFERENCE_COLUMNS[1:4])
+        rv, error, transits = (np.append(floats(table, name), np.nan) for name in REFERENCE_COLUMNS[1:4])
         variable = np.zeros(len(table) + 1, bool)
         if "rv_variable" in table.column_names:
             flags = pc.fill_null(table.column("rv_variable"), False).combine_chunks()
@@ -263,7 +263,7 @@ def _summarise_arm(
     """Cells of an arm, not yet merged; adds to the counts of `left_out`."""
     row = _once(spectra, arm, name)
     one = star[row]
-    rv, error = _floats(spectra, name)[row], _floats(spectra, f"{name}_err")[row]
+    rv, error = floats(spectra, name)[row], floats(spectra, f"{name}_err")[row]
     their_error = theirs.error[one]
     difference = rv - theirs.rv[one]
     left = np.ones(len(row), bool)
@@ -279,7 +279,7 @@ def _summarise_arm(
         left &= ~bad
     row, difference = row[left], difference[left]
     weight = 1.0 / np.sqrt(1.0 + error[left] ** 2 + their_error[left] ** 2)
-    spid, lmjd, lmjm = (_whole(spectra, key)[row] for key in ("spid", "lmjd", "lmjm"))
+    spid, lmjd, lmjm = (whole_numbers(spectra, key)[row] for key in ("spid", "lmjd", "lmjm"))
     columns = {
         "arm": np.full(len(row), arm),
         "spid": spid,
@@ -295,10 +295,10 @@ def _summarise_arm(
 
 def _once(spectra: pa.Table, arm: str, name: str) -> Ints:
     """Rows with a velocity of the arm, one a star and exposure: the arm's own row where it is there."""
-    row = np.flatnonzero(np.isfinite(_floats(spectra, name)))
+    row = np.flatnonzero(np.isfinite(floats(spectra, name)))
     code = pc.dictionary_encode(spectra.column("star_id").combine_chunks()).indices
-    star = pc.fill_null(code, _UNKNOWN).to_numpy(zero_copy_only=False)[row]
-    spid, lmjd, lmjm = (_whole(spectra, key)[row] for key in ("spid", "lmjd", "lmjm"))
+    star = pc.fill_null(code, UNKNOWN).to_numpy(zero_copy_only=False)[row]
+    spid, lmjd, lmjm = (whole_numbers(spectra, key)[row] for key in ("spid", "lmjd", "lmjm"))
     other = np.zeros(len(row), bool)
     if "band" in spectra.column_names:
         own = pc.fill_null(pc.equal(spectra.column("band"), arm), False).combine_chunks()
@@ -323,19 +323,3 @@ def _need(table: pa.Table, names: Iterable[str], what: str) -> None:
     missing = [name for name in names if name not in table.column_names]
     if missing:
         raise CatalogError(f"{what} have no column {', '.join(missing)}; there are {table.column_names}")
-
-
-def _whole(table: pa.Table, name: str) -> Ints:
-    """Return a column as whole numbers, -1 where it is null or missing."""
-    if name not in table.column_names:
-        return np.full(len(table), _UNKNOWN, np.int64)
-    values = pc.fill_null(table.column(name).cast(pa.int64()), _UNKNOWN).combine_chunks()
-    return values.to_numpy(zero_copy_only=False)
-
-
-def _floats(table: pa.Table, name: str) -> Floats:
-    """Return a column as floats, NaN where it is null or missing."""
-    if name not in table.column_names:
-        return np.full(len(table), np.nan)
-    values = table.column(name).combine_chunks().cast(pa.float64())
-    return values.to_numpy(zero_copy_only=False)  # which makes nulls NaN

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN, PARAMETERS, STARS
+from lkmrs_dask.stars.columns import floats
 from lkmrs_dask.stars.limits import within_limits
 from lkmrs_dask.stars.means import VSINI_LIMIT, StarWeights, squared_weight
 
@@ -89,10 +90,10 @@ def star_table(measurements: pa.Table) -> pa.Table:
     }
     columns["uid"] = _first_known(measurements, "uid", first)
     columns["gaia_source_id"] = _first_known(measurements, "gaia_source_id", first)
-    spectra = StarWeights(squared_weight(_floats(measurements, "snr")), first)
+    spectra = StarWeights(squared_weight(floats(measurements, "snr")), first)
     any_used = np.zeros(len(measurements), dtype=bool)
     for name in PARAMETERS:
-        values = _floats(measurements, name)
+        values = floats(measurements, name)
         values = np.where(_possible(values, name), values, np.nan)
         any_used |= np.isfinite(values)
         mean, error, n = spectra.mean(values)
@@ -110,14 +111,6 @@ def star_table(measurements: pa.Table) -> pa.Table:
 def _possible(values: NDArray[np.float64], name: str) -> NDArray[np.bool_]:
     """Tell which values may be true: of velocities those of stars, of others all but signs such as 1e20."""
     return within_limits(values, name) if name == "rv" else np.abs(values) < _LARGEST
-
-
-def _floats(table: pa.Table, name: str) -> NDArray[np.float64]:
-    """Return a column as floats, NaN where it is null or missing."""
-    if name not in table.column_names:
-        return np.full(len(table), np.nan)
-    values = table.column(name).combine_chunks().cast(pa.float64())
-    return values.to_numpy(zero_copy_only=False)  # which makes nulls NaN
 
 
 def _first_known(table: pa.Table, name: str, first: NDArray[np.int64]) -> pa.Array:
