@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lkmrs_dask.catalog.catalog import Catalog
 from lkmrs_dask.catalog.sources import PartitionSource
 from lkmrs_dask.sky.index import index_range
 from lkmrs_dask.sky.tiling import Tiling
 
-__all__ = ["Beside", "Besides"]
+__all__ = ["Beside", "Besides", "rows_of_stars"]
 
 Pixel = tuple[int, int]
 
@@ -27,13 +28,10 @@ class Beside:
         Its name; of one that is not there the function is given an empty table.
     schema : pyarrow.Schema
         Columns wanted; those that it lacks are null.
-    columns : mapping
-        Their names in the catalogue where they are others.
     """
 
     catalog: str
     schema: pa.Schema
-    columns: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,16 +45,15 @@ class Besides:
     source: PartitionSource | None
     tiling: Tiling | None
     schema: pa.Schema
-    names: Mapping[str, str]
+    known: tuple[str, ...]
     checksums: Mapping[Pixel, str]
 
     @classmethod
     def of(cls, wanted: Beside, catalog: Catalog | None, checksums: Mapping[Pixel, str]) -> Besides:
         """Open one."""
-        names = {name: (wanted.columns or {}).get(name, name) for name in wanted.schema.names}
         if catalog is None:
-            return cls(None, None, wanted.schema, {}, {})
-        known = {name: of for name, of in names.items() if of in catalog.source.schema.names}
+            return cls(None, None, wanted.schema, (), {})
+        known = tuple(name for name in wanted.schema.names if name in catalog.source.schema.names)
         return cls(catalog.source, catalog.tiling, wanted.schema, known, checksums)
 
     def _overlapping(self, part: Pixel) -> list[Pixel]:
@@ -81,11 +78,16 @@ class Besides:
 
     def _rows(self, pixel: Pixel) -> pa.Table:
         assert self.source is not None
-        table = self.source.read(*pixel, list(self.names.values()))
+        table = self.source.read(*pixel, self.known)
         columns = [
-            table.column(self.names[field.name]).cast(field.type)
-            if field.name in self.names
+            table.column(field.name).cast(field.type)
+            if field.name in self.known
             else pa.nulls(len(table), field.type)
             for field in self.schema
         ]
         return pa.table(columns, schema=self.schema)
+
+
+def rows_of_stars(star: pa.ChunkedArray, table: pa.Table) -> pa.Table:
+    """Row of a table for each of some stars, the first if it has several; null where it has none."""
+    return table.take(pc.index_in(star, value_set=table.column("star_id").combine_chunks()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from lkmrs_dask.catalog.catalog import Catalog
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external_stage import External
 from lkmrs_dask.pipeline.map_stage import draft_catalog
+from lkmrs_dask.pipeline.matches import name_in_match
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.survey import MATCHES
 from lkmrs_dask.stars.comparison import Comparison, ComparisonSettings, compare_classes
@@ -120,11 +122,7 @@ def _compare(
     windows: OffsetSettings,
 ) -> None:
     """Compare a parameter, if the survey has it."""
-
-    def name_of(column: str) -> str | None:
-        # A name that both sides have was given a suffix.
-        return next((name for name in (f"{column}_{survey.name}", column) if name in matched.columns), None)
-
+    name_of = partial(name_in_match, survey=survey.name, present=matched.columns)
     theirs = name_of(compared.value)
     if theirs is None or theirs == parameter:
         return

@@ -180,6 +180,7 @@ def read_job(path: str | Path, raw: str | Path | None = None) -> Job:
     folder = raw if raw is not None else head.get("raw")
     if folder is None:
         raise UsageError(f"job file {path}: [job] raw is missing; state it or give --raw")
+    external = _external(content, path)
     return Job(
         name=str(head.get("name", path.stem)),
         title=str(head.get("title", "")),
@@ -190,11 +191,11 @@ def read_job(path: str | Path, raw: str | Path | None = None) -> Job:
         ),
         settings=read_settings(content.get("settings", {}), path),
         path=path,
-        external=_external(content, path),
+        external=external,
         orbits=read_section(OrbitSettings, content["orbits"], path, "[orbits]")
         if "orbits" in content
         else None,
-        known=_read_known(content, path),
+        known=_read_known(content, external, path),
         **{name: _section(kind, name, content, path) for name, kind in SECTIONS.items()},
     )
 
@@ -203,13 +204,15 @@ def _section(kind: Any, name: str, content: Mapping[str, Any], path: Path) -> An
     return read_section(kind, content.get(name, {}), path, f"[{name}]")
 
 
-def _read_known(content: Mapping[str, Any], path: Path) -> dict[str, KnownList]:
+def _read_known(
+    content: Mapping[str, Any], external: Iterable[ExternalSpec], path: Path
+) -> dict[str, KnownList]:
     lists = content.get("known", {})
     if not isinstance(lists, Mapping) or not all(isinstance(values, Mapping) for values in lists.values()):
         raise UsageError(
             f"job file {path}: what lists know is written as [known.NAME], each with its own entries"
         )
-    names = {one.name for one in _external(content, path)}
+    names = {one.name for one in external}
     unknown = sorted(set(lists) - names)
     if unknown:
         raise UsageError(

@@ -14,6 +14,7 @@ from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external_stage import EXTERNAL
 from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.map_stage import draft_catalog
+from lkmrs_dask.pipeline.matches import name_in_match
 from lkmrs_dask.pipeline.survey import MATCHES
 from lkmrs_dask.stars.known import find_known, pairs_by_id, pairs_by_position
 from lkmrs_dask.stars.known_lists import GAIA_VARIABLES, JINABASE, SIMBAD, VSX, KnownList
@@ -64,10 +65,7 @@ def _by_position(stars: pa.Table, name: str, known: KnownList, draft: Draft) -> 
     catalog = draft_catalog(draft, f"{MATCHES}/{name}")
     if catalog is None:
         return []
-    there = {
-        column: next((one for one in (f"{column}_{name}", column) if one in catalog.columns), None)
-        for column in known.columns
-    }
+    there = {column: name_in_match(column, name, catalog.columns) for column in known.columns}
     wanted = ["star_id", "separation_arcsec", *(of for of in there.values() if of is not None)]
     table = catalog[list(dict.fromkeys(wanted))].to_arrow()
     columns = {column: table.column(of) for column, of in there.items() if of is not None}

@@ -21,7 +21,7 @@ from lkmrs_dask.pipeline.partitions import partition_done, size_class, written_p
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.stages import Done, Failure, Unit, carry_out
 
-__all__ = ["MapWork", "Pixel", "Summing", "draft_catalog", "map_catalog", "sum_partitions"]
+__all__ = ["MapWork", "Pixel", "Summing", "always", "draft_catalog", "map_catalog", "sum_partitions"]
 
 Pixel = tuple[int, int]
 
@@ -58,6 +58,11 @@ def _besides(wanted: Sequence[Beside], draft: Draft) -> tuple[Besides, ...]:
 def nothing(part: Pixel) -> None:
     """What a partition is given that needs nothing."""
     return None
+
+
+def always(value: Any, part: Pixel) -> Any:
+    """What every partition is given, or depends on: with `functools.partial`."""
+    return value
 
 
 @dataclass(frozen=True)

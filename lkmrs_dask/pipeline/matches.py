@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -13,13 +14,13 @@ from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external_stage import External
 from lkmrs_dask.pipeline.identifiers import IDENTIFYING
-from lkmrs_dask.pipeline.map_stage import MapWork, Pixel, draft_catalog, map_catalog
+from lkmrs_dask.pipeline.map_stage import MapWork, always, draft_catalog, map_catalog
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.settings import Settings
 from lkmrs_dask.pipeline.stages import Failure
-from lkmrs_dask.pipeline.survey import MATCHES
+from lkmrs_dask.pipeline.survey import MATCHES, MEANS
 
-__all__ = ["match_stars", "write_matches"]
+__all__ = ["match_stars", "name_in_match", "write_matches"]
 
 _MOTION = ("pmra", "pmdec")
 
@@ -35,18 +36,28 @@ def match_stars(stars: Catalog, external: External, settings: Settings) -> Catal
     epochs: dict[str, Any] = {}
     if stated and set(_MOTION) <= set(right.columns) and float(stated) != settings.position_epoch:
         epochs = {"left_epoch": settings.position_epoch, "right_epoch": float(stated)}
-    suffixes = ("", f"_{external.name}")
+    suffixes = ("", _suffix(external.name))
     return crossmatch(
         stars, right, settings.match_radius_arcsec, "nearest", "inner", suffixes,
         id_column=external.id_column, **epochs,
     )  # fmt: skip
 
 
+def _suffix(survey: str) -> str:
+    """Of those columns of a survey whose names the stars have too."""
+    return f"_{survey}"
+
+
+def name_in_match(column: str, survey: str, present: Collection[str]) -> str | None:
+    """Name that a survey's column has among those of a match; None where it is not there."""
+    return next((name for name in (column + _suffix(survey), column) if name in present), None)
+
+
 def write_matches(
     externals: list[External], settings: Settings, draft: Draft, crew: Crew, report: Reporter
 ) -> tuple[list[str], list[Failure]]:
     """Write the matches with all surveys but those that only give names to stars; gives their names too."""
-    stars = draft_catalog(draft, "means")
+    stars = draft_catalog(draft, MEANS)
     failures: list[Failure] = []
     wanted = [one for one in externals if one.kind not in IDENTIFYING] if stars is not None else []
     for one in wanted:
@@ -55,11 +66,11 @@ def write_matches(
         made_of = [one.made_of, settings.match_radius_arcsec, settings.position_epoch]
         work = MapWork(
             f"{MATCHES}/{one.name}",
-            "means",
+            MEANS,
             matched,
             _as_it_is,
             matched.schema,
-            depends=partial(_always, made_of),
+            depends=partial(always, made_of),
         )
         failures += map_catalog(work, draft, crew, report)
     return [f"{MATCHES}/{one.name}" for one in wanted], failures
@@ -67,7 +78,3 @@ def write_matches(
 
 def _as_it_is(table: pa.Table, given: None) -> pa.Table:
     return table
-
-
-def _always(value: Any, part: Pixel) -> Any:
-    return value

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lkmrs_dask.pipeline.beside import rows_of_stars
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.known_stars import KnownStars
@@ -79,7 +80,7 @@ def find_peculiar(job: Job, draft: Draft) -> Peculiar:
     known = KnownStars(stars, job, draft)
     kinematics, variability = (_table(draft, name) for name in (KINEMATICS, RV))
     label = stars.column("label").combine_chunks()
-    flags = {name: np.asarray(has_label(label, name)) for name in ("MP", "VMP", BOUND, UNBOUND, RVV)}
+    flags = {name: has_label(label, name) for name in ("MP", "VMP", BOUND, UNBOUND, RVV)}
     metal = known.of(_classes(flags, ("MP", "VMP")))
     fast = known.of(_classes(flags, (BOUND, UNBOUND)))
     varying = known.of(_classes(flags, (RVV,)))
@@ -141,8 +142,7 @@ def _fast(stars: pa.Table, flags: dict[str, np.ndarray], known: pa.Table, kinema
     classes = _classes(flags, (BOUND, UNBOUND))
     words = pa.array([_CLASS.get(one) for one in classes.to_pylist()], pa.string())
     rows = _rows(_replaced(stars, "label", words), flags[BOUND] | flags[UNBOUND], known)
-    at = pc.index_in(rows.column("star_id"), value_set=kinematics.column("star_id").combine_chunks())
-    theirs = kinematics.take(at)
+    theirs = rows_of_stars(rows.column("star_id"), kinematics)
     for name in ("rv", "rv_err", "v_gc", "v_gc_err", "v_esc", "p_high", "p_unbound", "r_gc"):
         rows = rows.append_column(name, theirs.column(name))
     return rows
@@ -155,13 +155,13 @@ def _varying(stars: pa.Table, flags: dict[str, np.ndarray], known: pa.Table, dra
     some = _rows(stars, flags[RVV], known).select(["star_id", "kic_epic", "tic", "discovery"])
     rows = _EPOCHS.empty_table()
     if len(some):
-        known = [name for name in _EPOCH_COLUMNS if name in measurements.columns]
-        table = measurements.id_search(some.column("star_id").to_pylist())[known].to_arrow()
+        there = [name for name in _EPOCH_COLUMNS if name in measurements.columns]
+        table = measurements.id_search(some.column("star_id").to_pylist())[there].to_arrow()
         rows = pa.concat_tables([rows, table], promote_options="permissive").cast(_EPOCHS)
         rows = rows.filter(pa.array(within_limits(rows.column("rv").to_numpy(), "rv")))
-    at = pc.index_in(rows.column("star_id"), value_set=some.column("star_id").combine_chunks())
+    of_star = rows_of_stars(rows.column("star_id"), some)
     for name in ("kic_epic", "tic", "discovery"):
-        rows = rows.append_column(name, some.column(name).take(at))
+        rows = rows.append_column(name, of_star.column(name))
     # Classes of the variables come from their light curves.
     return rows.append_column("label", pa.nulls(len(rows), pa.string())).sort_by(
         [("ra", "ascending"), ("star_id", "ascending"), ("mjd", "ascending")]

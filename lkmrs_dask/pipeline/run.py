@@ -29,9 +29,9 @@ from lkmrs_dask.pipeline.record import job_record, kept_readings
 from lkmrs_dask.pipeline.rest import stale_parts, write_rest
 from lkmrs_dask.pipeline.science import count_survey, sum_deviations, write_targets
 from lkmrs_dask.pipeline.stages import Failure
-from lkmrs_dask.pipeline.star_stages import MEANS, write_means, write_stars
+from lkmrs_dask.pipeline.star_stages import write_means, write_stars
 from lkmrs_dask.pipeline.summary import make_summary, read_summary
-from lkmrs_dask.pipeline.survey import MATCHES, Survey
+from lkmrs_dask.pipeline.survey import MATCHES, MEANS, Survey
 from lkmrs_dask.pipeline.velocity_stages import (
     KINEMATICS,
     ORBITS,

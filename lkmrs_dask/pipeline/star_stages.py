@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from lkmrs_dask.pipeline.beside import Beside
+from lkmrs_dask.pipeline.beside import Beside, rows_of_stars
 from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.footprints import Footprints
 from lkmrs_dask.pipeline.identifiers import Identifiers
-from lkmrs_dask.pipeline.map_stage import MapWork, Pixel, draft_catalog, map_catalog
+from lkmrs_dask.pipeline.map_stage import MapWork, Pixel, always, draft_catalog, map_catalog
 from lkmrs_dask.pipeline.maps import star_means
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.stages import Failure
-from lkmrs_dask.pipeline.velocity_stages import KINEMATICS, RV
+from lkmrs_dask.pipeline.survey import MEANS
+from lkmrs_dask.pipeline.velocity_stages import KINEMATICS, RV, VARIABLE
 from lkmrs_dask.schema import MEASUREMENTS, STARS
 from lkmrs_dask.stars.kinematics.high_velocity import HIGH_VELOCITY_COLUMNS
 from lkmrs_dask.stars.labels import join_labels
 from lkmrs_dask.stars.metal_poor import MetalPoorSettings, metal_poor
-from lkmrs_dask.stars.rv_variability import RV_VARIABILITY
 
-__all__ = ["MEANS", "write_means", "write_stars"]
+__all__ = ["write_means", "write_stars"]
 
-MEANS = "means"
 _LABEL = "label"
 _ID = STARS["star_id"].to_field()
-_VARIABLE = pa.schema([_ID, RV_VARIABILITY["rv_variable"].to_field()])
 _SPEED = pa.schema([_ID, next(c.to_field() for c in HIGH_VELOCITY_COLUMNS if c.name == "high_velocity")])
 _SNR = pa.schema([_ID, MEASUREMENTS["snr"].to_field()])
 _MEANS = STARS.arrow([name for name in STARS.names if name != _LABEL])
@@ -65,10 +64,12 @@ def write_stars(settings: MetalPoorSettings, draft: Draft, crew: Crew, report: R
     means = draft_catalog(draft, MEANS)
     if means is None:
         return []
+    beside = [Beside(RV, VARIABLE), Beside(KINEMATICS, _SPEED)]
+    if settings.least_snr:
+        beside.append(Beside("measurements", _SNR))
     work = MapWork(
         "stars", MEANS, means, partial(_labelled, settings), STARS.arrow(),
-        depends=lambda part: repr(settings),
-        beside=(Beside(RV, _VARIABLE), Beside(KINEMATICS, _SPEED), Beside("measurements", _SNR)),
+        depends=partial(always, repr(settings)), beside=tuple(beside),
     )  # fmt: skip
     return map_catalog(work, draft, crew, report)
 
@@ -79,20 +80,19 @@ def _labelled(
     given: None,
     variability: pa.Table,
     kinematics: pa.Table,
-    measurements: pa.Table,
+    measurements: pa.Table | None = None,
 ) -> pa.Table:
     star = means.column("star_id")
-    best = measurements.group_by("star_id").aggregate([("snr", "max")])
-    snr = _of_stars(star, best, "snr_max").cast(pa.float64()).to_numpy()
     feh, error, n_feh = (means.column(name).to_numpy() for name in ("feh", "feh_err", "n_feh"))
+    snr = _best_snr(star, measurements) if measurements is not None else None
     labels = {
         "metal_poor": metal_poor(feh, error, n_feh=n_feh, snr=snr, settings=settings).metal_class,
-        "RVV": _of_stars(star, variability, "rv_variable"),
-        "high_velocity": _of_stars(star, kinematics, "high_velocity"),
+        "RVV": rows_of_stars(star, variability).column("rv_variable"),
+        "high_velocity": rows_of_stars(star, kinematics).column("high_velocity"),
     }
     return means.append_column(_LABEL, join_labels(labels))
 
 
-def _of_stars(star: pa.ChunkedArray, table: pa.Table, name: str) -> pa.ChunkedArray:
-    """Column of another table for some stars, null where it has them not."""
-    return table.column(name).take(pc.index_in(star, value_set=table.column("star_id").combine_chunks()))
+def _best_snr(star: pa.ChunkedArray, measurements: pa.Table) -> NDArray[np.float64]:
+    best = measurements.group_by("star_id").aggregate([("snr", "max")])
+    return rows_of_stars(star, best).column("snr_max").cast(pa.float64()).to_numpy()

@@ -14,7 +14,7 @@ from typing import TextIO
 
 from lkmrs_dask.errors import LkmrsError, UsageError
 
-__all__ = ["CATALOGS", "MATCHES", "Survey"]
+__all__ = ["CATALOGS", "MATCHES", "MEANS", "Survey"]
 
 _A_LOOK = 0.1  # seconds
 CATALOGS = (
@@ -22,7 +22,7 @@ CATALOGS = (
 )  # fmt: skip
 """Catalogues of a survey; those of stars that other surveys have too are in the folder `MATCHES`."""
 
-MATCHES = "matches"
+MATCHES, MEANS = "matches", "means"
 _REPLACED = (*CATALOGS, MATCHES, "external", "products", "receipts", "set_aside", "summary.json", "_SUCCESS")
 
 

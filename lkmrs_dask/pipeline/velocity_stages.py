@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +12,12 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.catalog.catalog import Catalog
 from lkmrs_dask.errors import UsageError
-from lkmrs_dask.pipeline.beside import Beside
+from lkmrs_dask.pipeline.beside import Beside, rows_of_stars
 from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external_stage import External
-from lkmrs_dask.pipeline.map_stage import MapWork, Pixel, draft_catalog, map_catalog
+from lkmrs_dask.pipeline.map_stage import MapWork, always, draft_catalog, map_catalog
+from lkmrs_dask.pipeline.matches import name_in_match
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.stages import Failure
 from lkmrs_dask.pipeline.survey import MATCHES
@@ -30,13 +30,23 @@ from lkmrs_dask.stars.orbits import OrbitSettings, orbit_schema, orbits_of
 from lkmrs_dask.stars.rv_settings import RvVariableSettings
 from lkmrs_dask.stars.rv_variability import RV_VARIABILITY, rv_variability, rv_variability_columns
 
-__all__ = ["KINEMATICS", "ORBITS", "RV", "write_kinematics", "write_orbits", "write_rv_variability"]
+__all__ = [
+    "KINEMATICS",
+    "ORBITS",
+    "RV",
+    "VARIABLE",
+    "write_kinematics",
+    "write_orbits",
+    "write_rv_variability",
+]
 
 RV, KINEMATICS, ORBITS = "rv_variability", "kinematics", "orbits"
 
 _STAR_ID = STARS["star_id"].to_field()
-_VARIABLE = pa.schema([_STAR_ID, RV_VARIABILITY["rv_variable"].to_field()])
-_MEAN_ERRORS = pa.schema([*_VARIABLE, RV_VARIABILITY["rv_mean_error"].to_field()])
+VARIABLE = pa.schema([_STAR_ID, RV_VARIABILITY["rv_variable"].to_field()])
+"""Which stars are RV variables: columns of the catalogue `RV`."""
+
+_MEAN_ERRORS = pa.schema([*VARIABLE, RV_VARIABILITY["rv_mean_error"].to_field()])
 _VELOCITIES = pa.schema([_STAR_ID, MEASUREMENTS["rv"].to_field(), MEASUREMENTS["snr"].to_field()])
 _OF_STAR = (HEALPIX_COLUMN, "star_id", "ra", "dec", "uid", "times", "rv", "rv_err", "n_rv", "feh", "kic_epic")
 _KINEMATICS = pa.schema(
@@ -46,6 +56,7 @@ _KINEMATICS = pa.schema(
         *(column.to_field() for column in (*HIGH_VELOCITY_COLUMNS, *EPOCH_COLUMNS)),
     ]
 )
+_OURS = ("rv", "rv_err")
 _POSITION = (HEALPIX_COLUMN, "ra", "dec", "uid")
 _ORBITS = pa.schema(
     [
@@ -65,17 +76,13 @@ def write_rv_variability(
     rows = measurements[list(rv_variability_columns(measurements.columns))]
     work = MapWork(
         RV, "measurements", rows, partial(_variability, settings), RV_VARIABILITY.arrow(),
-        depends=partial(_always, repr(settings)),
+        depends=partial(always, repr(settings)),
     )  # fmt: skip
     return map_catalog(work, draft, crew, report)
 
 
 def _variability(settings: RvVariableSettings, measurements: pa.Table, given: None) -> pa.Table:
     return rv_variability(measurements, settings)
-
-
-def _always(value: Any, part: Pixel) -> Any:
-    return value
 
 
 def write_kinematics(
@@ -99,7 +106,7 @@ def write_kinematics(
             rows,
             partial(_speeds, settings, one.name),
             _KINEMATICS,
-            depends=partial(_always, repr(settings)),
+            depends=partial(always, repr(settings)),
             beside=(Beside(RV, _MEAN_ERRORS), Beside("measurements", _VELOCITIES)),
         )
         return True, map_catalog(work, draft, crew, report)
@@ -107,9 +114,10 @@ def write_kinematics(
 
 
 def _named(matched_columns: list[str], name: str, survey: str) -> str | None:
-    """Name of a survey's column in a match: with a suffix where the stars have one of that name too."""
-    wanted = (f"{name}_{survey}", name) if name not in ("rv", "rv_err") else (name,)
-    return next((one for one in wanted if one in matched_columns), None)
+    """Name of a column in a match: the stars' own velocity, and all else of the survey."""
+    if name in _OURS:
+        return name if name in matched_columns else None
+    return name_in_match(name, survey, matched_columns)
 
 
 def _gaia_columns(
@@ -142,8 +150,7 @@ def _speeds(
 
     The error of a mean velocity is that of its measurements, or of their scatter, whichever is the larger.
     """
-    at = pc.index_in(matched.column("star_id"), value_set=variability.column("star_id").combine_chunks())
-    theirs = variability.take(at)
+    theirs = rows_of_stars(matched.column("star_id"), variability)
     star, rv, snr = _velocities(matched, measurements)
     with np.errstate(invalid="ignore", divide="ignore"):
         scatter = matched.column("rv_err").to_numpy() / np.sqrt(_effective(star, snr, len(matched)))
@@ -197,7 +204,7 @@ def write_orbits(
     rows = measurements[[name for name in wanted if name in measurements.columns]]
     work = MapWork(
         ORBITS, "measurements", rows, partial(_orbits, settings), _ORBITS,
-        depends=partial(_always, repr(settings)), beside=(Beside(RV, _VARIABLE),),
+        depends=partial(always, repr(settings)), beside=(Beside(RV, VARIABLE),),
     )  # fmt: skip
     return True, map_catalog(work, draft, crew, report)
 
@@ -207,8 +214,7 @@ def _orbits(settings: OrbitSettings, measurements: pa.Table, given: None, variab
     rows = measurements.filter(pc.is_in(measurements.column("star_id"), value_set=variable))
     rows = rows.filter(pc.is_valid(rows.column("rv")))
     found = orbits_of(rows.drop_columns([name for name in _POSITION if name in rows.column_names]), settings)
-    first = pc.index_in(found.column("star_id"), value_set=rows.column("star_id").combine_chunks())
-    places = rows.take(first)
+    places = rows_of_stars(found.column("star_id"), rows)  # of a star's rows the first
     for name in _POSITION:
         column = (
             places.column(name)

@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from lkmrs_dask.pipeline.beside import Beside
+from lkmrs_dask.pipeline.beside import Beside, rows_of_stars
 from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external_stage import External
@@ -17,9 +16,8 @@ from lkmrs_dask.pipeline.map_stage import Summing, draft_catalog, sum_partitions
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.stages import Failure
 from lkmrs_dask.pipeline.survey import MATCHES
-from lkmrs_dask.pipeline.velocity_stages import RV
+from lkmrs_dask.pipeline.velocity_stages import RV, VARIABLE
 from lkmrs_dask.schema import STARS
-from lkmrs_dask.stars.rv_variability import RV_VARIABILITY
 from lkmrs_dask.stars.rv_zero_points import ZeroPoints, rv_zero_points
 from lkmrs_dask.stars.rv_zero_summary import (
     ARMS,
@@ -37,7 +35,6 @@ ZERO_POINTS = "zero_points"
 _ID = STARS["star_id"].to_field()
 _GAIA = ("radial_velocity", "radial_velocity_error", "rv_nb_transits")
 _REFERENCE = pa.schema([_ID, *(pa.field(name, pa.float64()) for name in _GAIA)])
-_VARIABLE = pa.schema([_ID, RV_VARIABILITY["rv_variable"].to_field()])
 
 
 def find_zero_points(
@@ -60,7 +57,7 @@ def find_zero_points(
         partial(_differences, settings),
         columns,
         depends=settings.of_rows(),
-        beside=(Beside(f"{MATCHES}/{gaia.name}", _REFERENCE), Beside(RV, _VARIABLE)),
+        beside=(Beside(f"{MATCHES}/{gaia.name}", _REFERENCE), Beside(RV, VARIABLE)),
     )
     receipts, failures = sum_partitions(ZERO_POINTS, [work], draft, crew, report)
     summary = merge_zero_points(ZeroPointSummary.from_json(one.extra) for one in receipts)
@@ -75,6 +72,6 @@ def _has_velocities(one: External, draft: Draft) -> bool:
 def _differences(
     settings: ZeroPointSettings, spectra: pa.Table, reference: pa.Table, variability: pa.Table
 ) -> dict[str, Any]:
-    at = pc.index_in(reference.column("star_id"), value_set=variability.column("star_id").combine_chunks())
-    reference = reference.append_column("rv_variable", variability.column("rv_variable").take(at))
+    variable = rows_of_stars(reference.column("star_id"), variability).column("rv_variable")
+    reference = reference.append_column("rv_variable", variable)
     return summarise_zero_points(spectra, reference, settings).as_json()
