@@ -7,9 +7,7 @@ tiled by their bytes, and each partition takes the points of its stars from thes
 
 from __future__ import annotations
 
-import csv
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from functools import partial
@@ -21,8 +19,8 @@ import pyarrow as pa
 
 from lkmrs_dask.catalog.hats_write import PartitionReceipt, finish_catalog, new_folder, write_partition
 from lkmrs_dask.catalog.light_curve_stars import REPEATED, drop_repeated, place_stars
-from lkmrs_dask.catalog.receipts import whole_file
 from lkmrs_dask.catalog.running import Progress, run_tasks
+from lkmrs_dask.catalog.set_aside import list_set_aside, set_aside_path
 from lkmrs_dask.catalog.table_runs import MISSING_POSITION
 from lkmrs_dask.errors import CatalogError, InputError, UsageError, may_pass
 from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA, set_aside_table
@@ -138,9 +136,11 @@ def build_light_curves(
         rows, repeated = drop_repeated(rows)
         rows, lost = place_stars(rows, targets)
         aside += [_set_aside(repeated, REPEATED), _set_aside(lost, MISSING_POSITION)]
-        reasons = _list_set_aside(pa.concat_tables(aside), out)
+        unused = pa.concat_tables(aside).sort_by([("file", "ascending"), ("reason", "ascending")])
+        counted, _ = list_set_aside([unused], set_aside_path(out))
+        reasons = dict(sorted(counted.items()))
         if not len(rows):
-            raise CatalogError(f"{out}: no light curve can be used: {reasons}; see {_aside_path(out)}")
+            raise CatalogError(f"{out}: no light curve can be used: {reasons}; see {set_aside_path(out)}")
         tasks = _tile(rows, max_mb, max_stars)
         receipts = run_tasks(partial(_write, folder), tasks, executor, progress)
         shutil.rmtree(runs)
@@ -158,10 +158,6 @@ def build_light_curves(
     points = sum(rows.column("n_points").to_pylist())
     stars = len(rows.column("star_id").unique())
     return BuiltLightCurves(len(rows), stars, points, len(tasks), reasons, str(out))
-
-
-def _aside_path(out: Path) -> Path:
-    return out.with_name(f"{out.name}.set_aside.csv")
 
 
 # Reading
@@ -211,20 +207,6 @@ def _set_aside(rows: pa.Table, reason: str) -> pa.Table:
         for path, star in zip(*(rows.column(name).to_pylist() for name in ("path", "star_id")), strict=True)
     ]
     return pa.concat_tables([SET_ASIDE_SCHEMA.empty_table(), *tables])
-
-
-def _list_set_aside(table: pa.Table, out: Path) -> dict[str, int]:
-    """Write the files set aside as CSV, sorted; count them by reason."""
-    path = _aside_path(out)
-    if not len(table):
-        path.unlink(missing_ok=True)
-        return {}
-    rows = table.sort_by([("file", "ascending"), ("reason", "ascending")]).to_pylist()
-    with whole_file(path) as temporary, Path(temporary).open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, SET_ASIDE_SCHEMA.names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return dict(sorted(Counter(row["reason"] for row in rows).items()))
 
 
 # Writing

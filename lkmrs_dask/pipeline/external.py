@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -18,13 +16,14 @@ import pyarrow.parquet as pq
 
 from lkmrs_dask.catalog.receipts import whole_file
 from lkmrs_dask.catalog.running import Progress
+from lkmrs_dask.catalog.set_aside import list_set_aside, set_aside_path
 from lkmrs_dask.catalog.table_build import build_table
 from lkmrs_dask.errors import CatalogError, UsageError
-from lkmrs_dask.pipeline.external_places import set_aside_path, spare_inputs, spare_results, table_path
+from lkmrs_dask.pipeline.external_places import spare_inputs, spare_results, table_path
 from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA
 from lkmrs_dask.readers.external.source import ExternalSource, open_source
 
-__all__ = ["build_external", "set_aside_path"]
+__all__ = ["build_external"]
 
 
 @dataclass(frozen=True)
@@ -133,10 +132,10 @@ def build_external(
             else:
                 counts = _write_table(source, readers, out)
         except CatalogError as fault:
-            if _list_set_aside(scratch, set_aside_path(out))[0]:
+            if list_set_aside(_aside(scratch), set_aside_path(out))[0]:
                 raise CatalogError(f"{fault}; the rows set aside are in {set_aside_path(out)}") from fault
             raise
-        reasons, places = _list_set_aside(scratch, set_aside_path(out))
+        reasons, places = list_set_aside(_aside(scratch), set_aside_path(out))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return counts | {
@@ -213,23 +212,7 @@ def _write_table(source: ExternalSource, readers: Sequence[_ReadFile], out: Path
     return {"rows": len(table), "partitions": 0, "repeated_ids": repeated, "path": str(path)}
 
 
-def _list_set_aside(folder: Path, path: Path) -> tuple[dict[str, int], dict[str, int]]:
-    """Write the rows set aside, of all files in order, as CSV; count them by reason, and by column too."""
-    parts = sorted(folder.glob("*.arrow"))
-    if not parts:
-        path.unlink(missing_ok=True)
-        return {}, {}
-    reasons, places = Counter[str](), Counter[str]()
-    with whole_file(path) as temporary, Path(temporary).open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, SET_ASIDE_SCHEMA.names, lineterminator="\n")
-        writer.writeheader()
-        for part in parts:
-            for batch in pa.ipc.open_file(pa.memory_map(str(part))).read_all().to_batches():
-                rows = batch.to_pylist()
-                writer.writerows(rows)
-                reasons.update(row["reason"] for row in rows)
-                places.update(
-                    f"{row['reason']}, column {row['column']}" if row["column"] else row["reason"]
-                    for row in rows
-                )
-    return dict(reasons), dict(places)
+def _aside(folder: Path) -> Iterator[pa.Table]:
+    """Rows that the readers set aside, of all files in order."""
+    for part in sorted(folder.glob("*.arrow")):
+        yield pa.ipc.open_file(pa.memory_map(str(part))).read_all()

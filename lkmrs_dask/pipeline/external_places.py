@@ -8,15 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lkmrs_dask.catalog.set_aside import set_aside_path
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA
 
-__all__ = ["set_aside_path", "spare_inputs", "spare_results", "table_path"]
-
-
-def set_aside_path(out: Path) -> Path:
-    """Where the rows that were set aside are listed: beside the catalogue."""
-    return out.with_name(f"{out.name}.set_aside.csv")
+__all__ = ["spare_inputs", "spare_results", "table_path"]
 
 
 def table_path(out: Path) -> Path:

@@ -10,10 +10,12 @@ from typing import Any
 from lkmrs_dask.catalog.catalog import Catalog
 from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.catalog.receipts import Receipt, WrittenFile, code_fingerprint, fingerprint
+from lkmrs_dask.catalog.set_aside import set_aside_path
 from lkmrs_dask.errors import CatalogError, LkmrsError, UsageError
 from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.draft import Draft
-from lkmrs_dask.pipeline.external import build_external, set_aside_path
+from lkmrs_dask.pipeline.external import build_external
+from lkmrs_dask.pipeline.external_places import table_path
 from lkmrs_dask.pipeline.inputs import ExternalSpec
 from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.progress import Reporter, StageRecord
@@ -150,9 +152,7 @@ class _Stage:
             self._record.fail_unit()
             return
         made = [path for path in sorted(out.rglob("*")) if path.is_file()]
-        made += [
-            path for path in (set_aside_path(out), out.with_name(f"{spec.name}.parquet")) if path.is_file()
-        ]
+        made += [path for path in (set_aside_path(out), table_path(out)) if path.is_file()]
         written = tuple(WrittenFile.of(root, path) for path in made)
         kept = {name: counts[name] for name in ("rows_set_aside", "repeated_ids", "partitions", "left_out")}
         receipt = Receipt(EXTERNAL, spec.name, made_of, counts["rows"], written, {"kind": spec.kind, **kept})

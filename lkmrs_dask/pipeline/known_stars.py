@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.pipeline.draft import Draft
+from lkmrs_dask.pipeline.external_places import table_path
 from lkmrs_dask.pipeline.external_stage import EXTERNAL
 from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.map_stage import draft_catalog
@@ -81,7 +82,7 @@ def _by_id(stars: pa.Table, name: str, known: KnownList, draft: Draft) -> list[p
     folder = draft.where(EXTERNAL)
     if folder is None or not known.ids:
         return []
-    path, catalog = folder / f"{name}.parquet", folder / name
+    path, catalog = table_path(folder / name), folder / name
     if path.is_file():
         there = pq.read_schema(path).names
     elif catalog.is_dir():
