@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from lkmrs_dask.checked import is_number, is_whole
 from lkmrs_dask.errors import UsageError
 
 __all__ = ["ComparisonSettings", "OffsetSettings"]
@@ -53,11 +54,11 @@ class ComparisonSettings:
             ("grid", 10, 2000), ("n_bootstrap", 0, 10**6), ("seed", 0, 2**63 - 1), ("least", 3, 10**9),
         ):  # fmt: skip
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+            if not is_whole(value, lowest, highest):
                 raise UsageError(f"{name} must be an integer from {lowest} to {highest}, not {value!r}")
         for name in ("smoothing", "enclosed", "clip", "logg_limit"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            if not is_number(value):
                 raise UsageError(f"{name} must be a number, not {value!r}")
         if not 0 <= self.smoothing <= self.grid / 20:
             raise UsageError(
@@ -96,8 +97,7 @@ class OffsetSettings:
     def __post_init__(self) -> None:
         for name, highest in (("teff_width", math.inf), ("feh_width", math.inf), ("step", 1.0)):
             value = getattr(self, name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or not 0 < value <= highest:
+            if not is_number(value) or not 0 < value <= highest:
                 limit = "" if highest == math.inf else f" and at most {highest:g}"
                 raise UsageError(f"{name} must be a number above 0{limit}, not {value!r}")
         if self.step < 0.01:

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lkmrs_dask.checked import check_types, check_values
 from lkmrs_dask.errors import UsageError
-from lkmrs_dask.stars.checked import check_types, check_values
 from lkmrs_dask.stars.deviations import FACTORS
 
 __all__ = ["CLIPS", "LEAST_CUT", "ErrorLawSettings"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -11,8 +10,8 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
+from lkmrs_dask.checked import check_values, is_number
 from lkmrs_dask.errors import UsageError
-from lkmrs_dask.stars.checked import check_values
 
 __all__ = ["MetalPoor", "MetalPoorSettings", "metal_classes", "metal_poor"]
 
@@ -59,12 +58,12 @@ class MetalPoorSettings:
         """Check every value; ranges may be given as lists, as they are in jobs."""
         for name in ("mp", "vmp"):
             value = getattr(self, name)
-            if not (isinstance(value, tuple | list) and len(value) == 2 and all(map(_is_number, value))):
+            if not (isinstance(value, tuple | list) and len(value) == 2 and all(map(is_number, value))):
                 raise UsageError(f"{name} must be two numbers, not {value!r}")
             object.__setattr__(self, name, tuple(float(limit) for limit in value))
         for one in fields(self)[2:]:
             value = getattr(self, one.name)
-            if not (_is_number(value) if one.type == "float" else type(value) is int):
+            if not (is_number(value) if one.type == "float" else type(value) is int):
                 raise UsageError(f"{one.name} must be of type {one.type}, not {value!r}")
         checks = {
             "mp": (self.mp[0] < self.mp[1], "lower and upper limit"),
@@ -73,10 +72,6 @@ class MetalPoorSettings:
             "least_spectra": (self.least_spectra >= 1, "1 or more"),
         }
         check_values(self, checks)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class MetalPoor(NamedTuple):

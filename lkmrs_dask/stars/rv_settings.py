@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lkmrs_dask.stars.checked import check_types, check_values
+from lkmrs_dask.checked import check_types, check_values
 
 __all__ = ["RULES", "RvVariableSettings"]
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from lkmrs_dask.checked import check_types, check_values
 from lkmrs_dask.errors import CatalogError
-from lkmrs_dask.stars.checked import check_types, check_values
 from lkmrs_dask.stars.columns import UNKNOWN, floats, whole_numbers
 
 __all__ = [

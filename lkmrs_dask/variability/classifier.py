@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lkmrs_dask.checked import check_values
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.variability.feature_names import FEATURE_NAMES, INDEX
 
@@ -81,10 +82,7 @@ class ClassifierSettings:
             "bins": (2 <= self.bins <= 100, "from 2 to 100"),
             "seed": (self.seed >= 0, "0 or more"),
         }
-        for one in fields(self):
-            good, wanted = checks[one.name]
-            if not good:
-                raise UsageError(f"{one.name} must be {wanted}, not {getattr(self, one.name)!r}")
+        check_values(self, checks)
 
 
 @dataclass(frozen=True, eq=False)

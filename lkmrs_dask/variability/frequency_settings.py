@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lkmrs_dask.checked import check_values, is_number, is_whole
 from lkmrs_dask.errors import UsageError
 
 __all__ = ["INSTRUMENTAL_LINES", "NOISES", "FrequencySettings", "InstrumentalLine"]
@@ -123,33 +123,26 @@ class FrequencySettings:
     def __post_init__(self) -> None:
         """Check every value."""
         checks = {
-            "snr_min": (_number(self.snr_min) and self.snr_min > 0, "above 0"),
-            "max_frequencies": (_whole(self.max_frequencies, 1, 1000), "a whole number from 1 to 1000"),
+            "snr_min": (is_number(self.snr_min) and self.snr_min > 0, "above 0"),
+            "max_frequencies": (is_whole(self.max_frequencies, 1, 1000), "a whole number from 1 to 1000"),
             "noise": (self.noise in NOISES, f"one of {', '.join(NOISES)}"),
-            "window": (self.window is None or (_number(self.window) and self.window > 0), "above 0, or None"),
-            "window_low": (_number(self.window_low) and self.window_low > 0, "above 0"),
-            "window_high": (_number(self.window_high) and self.window_high > 0, "above 0"),
-            "window_split": (_number(self.window_split) and self.window_split >= 0, "0 or more"),
-            "noise_gap": (_number(self.noise_gap) and 0.5 <= self.noise_gap <= 8, "from 0.5 to 8"),
-            "separation": (_number(self.separation) and 0.5 <= self.separation <= 10, "from 0.5 to 10"),
-            "failures": (_whole(self.failures, 1, 100), "a whole number from 1 to 100"),
-            "harmonics": (_whole(self.harmonics, 1, 100), "a whole number from 1 to 100"),
-            "combinations": (_whole(self.combinations, 0, 10), "a whole number from 0 to 10"),
-            "parents": (_whole(self.parents, 0, 50), "a whole number from 0 to 50"),
-            "match": (_number(self.match) and self.match >= 0, "0 or more"),
+            "window": (
+                self.window is None or (is_number(self.window) and self.window > 0),
+                "above 0, or None",
+            ),
+            "window_low": (is_number(self.window_low) and self.window_low > 0, "above 0"),
+            "window_high": (is_number(self.window_high) and self.window_high > 0, "above 0"),
+            "window_split": (is_number(self.window_split) and self.window_split >= 0, "0 or more"),
+            "noise_gap": (is_number(self.noise_gap) and 0.5 <= self.noise_gap <= 8, "from 0.5 to 8"),
+            "separation": (is_number(self.separation) and 0.5 <= self.separation <= 10, "from 0.5 to 10"),
+            "failures": (is_whole(self.failures, 1, 100), "a whole number from 1 to 100"),
+            "harmonics": (is_whole(self.harmonics, 1, 100), "a whole number from 1 to 100"),
+            "combinations": (is_whole(self.combinations, 0, 10), "a whole number from 0 to 10"),
+            "parents": (is_whole(self.parents, 0, 50), "a whole number from 0 to 50"),
+            "match": (is_number(self.match) and self.match >= 0, "0 or more"),
         }
-        for name, (fits, wanted) in checks.items():
-            if not fits:
-                raise UsageError(f"{name} must be {wanted}, not {getattr(self, name)!r}")
+        check_values(self, checks)
 
     def as_dict(self) -> dict[str, Any]:
         """All values by name, for a summary."""
         return asdict(self)
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _whole(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from lkmrs_dask.checked import is_number
 from lkmrs_dask.errors import UsageError
 
 __all__ = ["RuleSettings"]
@@ -152,18 +153,18 @@ class RuleSettings:
         for one in fields(self):
             value = getattr(self, one.name)
             if isinstance(one.default, tuple):
-                pair = isinstance(value, tuple | list) and len(value) == 2 and all(map(_number, value))
+                pair = (
+                    isinstance(value, tuple | list)
+                    and len(value) == 2
+                    and all(is_number(one, finite=False) for one in value)
+                )
                 if not pair or not 0 <= value[0] < value[1]:
                     raise UsageError(f"{one.name} must be two rising numbers from 0 on, not {value!r}")
                 object.__setattr__(self, one.name, (float(value[0]), float(value[1])))
-            elif not _number(value) or value < 0:
+            elif not is_number(value, finite=False) or value < 0:
                 raise UsageError(f"{one.name} must be a number from 0 on, not {value!r}")
             elif isinstance(one.default, int) and int(value) != value:
                 raise UsageError(f"{one.name} must be a whole number, not {value!r}")
         for name in ("least_score", "least_lead", "rrl_asymmetry", "eb_below", "eb_mirror", "eb_fold_rest"):
             if getattr(self, name) > 1:
                 raise UsageError(f"{name} must be from 0 to 1, not {getattr(self, name)!r}")
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value

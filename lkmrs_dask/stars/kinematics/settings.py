@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from lkmrs_dask.checked import is_number, is_whole
 from lkmrs_dask.errors import UsageError
 
 __all__ = ["POTENTIALS", "QUASAR_ZERO_POINT", "RULES", "ZERO_POINTS", "HighVelocitySettings"]
@@ -106,7 +107,11 @@ class HighVelocitySettings:
     def _check_zero_points(self) -> None:
         for name, words in (("zero_point", ZERO_POINTS), ("zero_point_outside", ("flag", "none"))):
             value = getattr(self, name)
-            fits = value in words if isinstance(value, str) else _is_number(value) and abs(value) <= 1.0
+            fits = (
+                value in words
+                if isinstance(value, str)
+                else is_number(value, finite=False) and abs(value) <= 1.0
+            )
             if not fits:
                 raise UsageError(
                     f"{name} must be one of {', '.join(words)} or a number of mas from -1 to 1, not {value!r}"
@@ -119,11 +124,11 @@ class HighVelocitySettings:
             ("rv_err_unknown", 0.0, 1e3),
         ):  # fmt: skip
             value = getattr(self, name)
-            if not _is_number(value) or not low <= value <= high:
+            if not is_number(value, finite=False) or not low <= value <= high:
                 raise UsageError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
         for name, most in (("n_draws", 10**6), ("seed", 2**63 - 1)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+            if not is_whole(value, 0, most):
                 raise UsageError(f"{name} must be an integer from 0 to {most}, not {value!r}")
 
     def _check_columns(self) -> None:
@@ -145,7 +150,3 @@ class HighVelocitySettings:
                 "distance_column needs errors for the Monte Carlo: name distance_error_column, or "
                 "distance_lower_column and distance_upper_column, or set n_draws to 0"
             )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)

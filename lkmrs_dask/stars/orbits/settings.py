@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lkmrs_dask.stars.checked import check_types, check_values
+from lkmrs_dask.checked import check_types, check_values
 
 __all__ = ["OrbitSettings"]
 

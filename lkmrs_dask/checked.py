@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from lkmrs_dask.errors import UsageError
 
-__all__ = ["check_types", "check_values"]
+__all__ = ["check_types", "check_values", "is_number", "is_whole"]
 
 
-def check_types(settings: Any, *, but: tuple[str, ...] = ()) -> None:
+def is_number(value: object, *, finite: bool = True) -> bool:
+    """Whether a setting is a number (one that is finite, unless told otherwise), and no truth value."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) if finite else not math.isnan(value)
+
+
+def is_whole(value: object, low: int, high: int) -> bool:
+    """Whether a setting is a whole number within limits, and no truth value."""
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def check_types(settings: Any) -> None:
     """See whether every setting has the type of its default; a whole number may stand for a float.
 
     Parameters
     ----------
     settings : dataclass
         With a default for each field.
-    but : tuple of str
-        Fields that are checked otherwise.
 
     Raises
     ------
@@ -29,7 +40,7 @@ def check_types(settings: Any, *, but: tuple[str, ...] = ()) -> None:
     for one in fields(settings):
         value, kind = getattr(settings, one.name), type(one.default)
         fits = type(value) is kind or (kind is float and type(value) is int)
-        if not fits and one.name not in but:
+        if not fits:
             raise UsageError(f"{one.name} must be of type {kind.__name__}, not {value!r}")
 
 
@@ -39,7 +50,7 @@ def check_values(settings: Any, checks: Mapping[str, tuple[bool, str]]) -> None:
     Parameters
     ----------
     settings : dataclass
-        Checked by `check_types`.
+        Whose types were checked, or are in `checks`.
     checks : mapping
         By name of the setting: whether it is good, and what it must be.
 
