@@ -22,6 +22,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 _MAD = 1.482602218505602  # standard deviation of a normal distribution in median absolute deviations
+_FLATTEST = 1e-150  # run of a line in its rises: the squares of steeper slopes are no numbers
 _LEAST_RELIABILITY = 0.1
 _ROUNDS = 200
 _FREE_ROUNDS = 100  # rounds after which stars set aside stay aside, so that none comes and goes for ever
@@ -257,15 +258,15 @@ def resistant_line(x: Floats, y: Floats) -> Line:
     Returns
     -------
     Line
-        Without errors; that of plain least squares where both medians have the same x.
+        Without errors; that of plain least squares where both medians have the same x, or nearly so.
     """
     order = np.argsort(x, kind="stable")
     third = max(1, len(x) // 3)
     low, high = order[:third], order[-third:]
-    run = np.median(x[high]) - np.median(x[low])
-    if not run > 0:
+    run, rise = (np.median(values[high]) - np.median(values[low]) for values in (x, y))
+    if not run > _FLATTEST * abs(rise):
         return plain_line(x, y)
-    slope = float((np.median(y[high]) - np.median(y[low])) / run)
+    slope = float(rise / run)
     return Line(slope, float(np.median(y - slope * x)))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -252,6 +252,7 @@ def test_values_that_no_star_has(parameter: str | None, unknown: float) -> None:
 
 
 @given(powers=st.tuples(*[st.integers(-320, 307)] * 4), spread=st.floats(0, 1), seed=st.integers(0, 9))
+@example(powers=(0, -309, 0, 0), spread=1.0, seed=0)
 @settings(max_examples=150, deadline=None)
 def test_numbers_of_any_size(powers: tuple[int, int, int, int], spread: float, seed: int) -> None:
     """No warning (which is an error here), and lines that are numbers or say why they are none."""
