@@ -13,17 +13,23 @@ __version__ = "0.1.0.dev0"
 _HOME = {
     "Catalog": "lkmrs_dask.catalog.catalog",
     "crossmatch": "lkmrs_dask.matching.crossmatch",
+    "frequencies": "lkmrs_dask.pipeline.light_curve_maps",
     "from_dataframe": "lkmrs_dask.catalog.opening",
     "open_catalog": "lkmrs_dask.catalog.opening",
+    "periodograms": "lkmrs_dask.pipeline.light_curve_maps",
     "star_means": "lkmrs_dask.pipeline.maps",
 }
 
-__all__ = ["Catalog", "__version__", "crossmatch", "from_dataframe", "open_catalog", "star_means"]
+__all__ = [
+    "Catalog", "__version__", "crossmatch", "frequencies", "from_dataframe", "open_catalog", "periodograms",
+    "star_means",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     from lkmrs_dask.catalog.catalog import Catalog
     from lkmrs_dask.catalog.opening import from_dataframe, open_catalog
     from lkmrs_dask.matching.crossmatch import crossmatch
+    from lkmrs_dask.pipeline.light_curve_maps import frequencies, periodograms
     from lkmrs_dask.pipeline.maps import star_means
 
 

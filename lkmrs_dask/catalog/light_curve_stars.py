@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.readers.light_curves.curve import CATALOGUES
@@ -44,7 +45,9 @@ def drop_repeated(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     return rows.filter(pa.array(first)), rows.filter(pa.array(~first))
 
 
-def place_stars(rows: pa.Table, targets: pa.Table | None) -> tuple[pa.Table, pa.Table]:
+def place_stars(
+    rows: pa.Table, targets: pa.Table | None, radius_arcsec: float | None = None
+) -> tuple[pa.Table, pa.Table]:
     """Give all rows of a star one identifier and one position.
 
     Parameters
@@ -52,7 +55,11 @@ def place_stars(rows: pa.Table, targets: pa.Table | None) -> tuple[pa.Table, pa.
     rows : pyarrow.Table
         With ``star_id``, ``mission``, ``target_id``, ``ra``, ``dec``, sorted.
     targets : pyarrow.Table, optional
-        ``mission``, ``target_id``, ``ra``, ``dec``, and ``star_id`` where there.
+        ``mission``, ``target_id``, ``ra``, ``dec``, and ``star_id`` where there.  A row without a mission
+        gives a star's place only.
+    radius_arcsec : float, optional
+        Curves that no number of `targets` is of are the nearest star's that has a ``star_id`` there, within
+        this radius of the position in the curve's header.
 
     Returns
     -------
@@ -63,12 +70,15 @@ def place_stars(rows: pa.Table, targets: pa.Table | None) -> tuple[pa.Table, pa.
     Raises
     ------
     UsageError
-        Where `targets` lacks a column or has an unknown mission.
+        Where `targets` lacks a column or has an unknown mission, or the radius makes no sense.
     """
     known = {} if targets is None else _known(targets)
     keys = list(zip(rows.column("mission").to_pylist(), rows.column("target_id").to_pylist(), strict=True))
     stars = rows.column("star_id").to_pylist()
-    named = [known.get(key, (None, None, None)) for key in keys]
+    named = [known.get(key, _NOBODY) for key in keys]
+    if radius_arcsec is not None and targets is not None:
+        near = _nearest(rows, [one[0] is None for one in named], targets, radius_arcsec)
+        named = [near.get(star, one) for star, one in zip(stars, named, strict=True)]
     stars = [name or star for (name, _, _), star in zip(named, stars, strict=True)]
     here = zip(*(rows.column(name).to_pylist() for name in ("ra", "dec")), strict=True)
     # Rank of each place that a star might have: the survey's, a header's, the target list's.
@@ -90,6 +100,42 @@ def place_stars(rows: pa.Table, targets: pa.Table | None) -> tuple[pa.Table, pa.
 
 
 Star = tuple[str | None, float | None, float | None]
+_NOBODY: Star = (None, None, None)
+
+
+def _nearest(rows: pa.Table, unnamed: list[bool], targets: pa.Table, radius_arcsec: float) -> dict[str, Star]:
+    """Nearest target of each star without a name of its own, by what stands for the star in its files."""
+    from scipy.spatial import cKDTree
+
+    if not 0 < radius_arcsec <= 3600:
+        raise UsageError(f"radius_arcsec must be above 0, at most 3600, not {radius_arcsec!r}")
+    if "star_id" not in targets.column_names:
+        return {}
+    first: dict[str, tuple[float, float]] = {}
+    columns = (rows.column(name).to_pylist() for name in ("star_id", "ra", "dec"))
+    for (star, ra, dec), wanted in zip(zip(*columns, strict=True), unnamed, strict=True):
+        if wanted and ra is not None and dec is not None:
+            first.setdefault(star, (ra, dec))
+    ids = targets.column("star_id").to_pylist()
+    ra, dec = (targets.column(name).cast(pa.float64()).to_numpy() for name in ("ra", "dec"))
+    there = np.isfinite(ra) & np.isfinite(dec) & np.array([one is not None for one in ids], bool)
+    if not first or not there.any():
+        return {}
+    lines = np.flatnonzero(there)
+    chord = 2.0 * np.sin(0.5 * np.radians(radius_arcsec / 3600.0))
+    tree = cKDTree(_vectors(ra[there], dec[there]))
+    distance, at = tree.query(_vectors(*np.array(list(first.values())).T), distance_upper_bound=chord)
+    return {
+        star: (str(ids[lines[k]]), float(ra[lines[k]]), float(dec[lines[k]]))
+        for star, k, far in zip(first, at.tolist(), distance.tolist(), strict=True)
+        if np.isfinite(far)
+    }
+
+
+def _vectors(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit vectors (n, 3) of positions in degrees."""
+    x, y = np.radians(ra), np.radians(dec)
+    return np.stack([np.cos(y) * np.cos(x), np.cos(y) * np.sin(x), np.sin(y)], axis=1)
 
 
 def _known(targets: pa.Table) -> dict[tuple[str, int], Star]:
@@ -109,6 +155,8 @@ def _known(targets: pa.Table) -> dict[tuple[str, int], Star]:
     )
     found: dict[tuple[str, int], Star] = {}
     for mission, number, star, x, y in zip(*columns.values(), ids, ra.tolist(), dec.tolist(), strict=True):
+        if mission is None:
+            continue
         name = spelling.get(str(mission).lower())
         if name is None:
             raise UsageError(f"the table of targets has the unknown mission {mission!r}")

@@ -19,7 +19,7 @@ from astropy.io import fits
 from hats.io.validation import is_valid_catalog
 from hats.pixel_math.spatial_index import compute_spatial_index
 
-from lkmrs_dask.catalog import light_curve_build
+from lkmrs_dask.catalog import light_curve_build, light_curve_groups
 from lkmrs_dask.catalog.light_curve_build import BuiltLightCurves, build_light_curves
 from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.errors import CatalogError, InputError, UsageError
@@ -242,7 +242,7 @@ def test_a_fault_that_may_pass_is_none_of_the_file(
     def unlucky(file: Path, **options: Any) -> LightCurve:
         raise InputError("cannot be read", file=file) from OSError(errno.ESTALE, "stale")
 
-    monkeypatch.setattr(light_curve_build, "read_light_curve", unlucky)
+    monkeypatch.setattr(light_curve_groups, "read_light_curve", unlucky)
     with pytest.raises(InputError, match="cannot be read"):
         build_light_curves(files, tmp_path / "curves")
     assert not list(tmp_path.glob("*curves*"))
