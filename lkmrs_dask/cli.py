@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from lkmrs_dask import __version__
-from lkmrs_dask.cli_catalogs import crossmatch, fetch, frequencies, import_
+from lkmrs_dask.cli_catalogs import crossmatch, fetch, import_
+from lkmrs_dask.cli_light_curves import frequencies
 from lkmrs_dask.cli_options import place_options
 from lkmrs_dask.errors import LkmrsError, UsageError
 

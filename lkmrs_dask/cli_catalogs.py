@@ -1,17 +1,18 @@
-"""Subcommands that need no survey: catalogues of others, and light curves."""
+"""Subcommands that make catalogues, and need no survey."""
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lkmrs_dask.cli_options import place_options
+from lkmrs_dask.errors import UsageError
 
-__all__ = ["crossmatch", "fetch", "frequencies", "import_"]
+__all__ = ["crossmatch", "fetch", "import_"]
 
 
 class _Neighbours(click.ParamType):
@@ -116,6 +117,13 @@ def crossmatch(
 @click.option("--dec", metavar="COLUMN", help="Declination (deg), for KIND table.")
 @click.option("--epoch", type=float, metavar="YEAR", help="Epoch of the positions, for KIND table.")
 @click.option("--delimiter", metavar="CHARACTER", help="Of text files, where it is not found.")
+@click.option("--flux", metavar="FLUX", help="Of light_curves: corrected (the default), raw, or a column.")
+@click.option(
+    "--targets", type=click.Path(path_type=Path), metavar="TABLE", help="Of light_curves: where stars lie."
+)
+@click.option(
+    "--max-stars", type=int, metavar="N", help="Of light_curves: stars of a partition at most [50]."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the catalogue at --out.")
 @place_options
 def import_(
@@ -124,6 +132,9 @@ def import_(
     out: Path,
     columns: tuple[str, ...],
     id_column: str | None,
+    flux: str | None,
+    targets: Path | None,
+    max_stars: int | None,
     overwrite: bool,
     threads: int | None,
     workers: int | None,
@@ -134,12 +145,24 @@ def import_(
     """Make a HATS catalogue of another survey's published files.
 
     KIND: kic, epic, k2_targets, tic, apogee, galah, gaia, gaia_variables, apokasc2, apokasc3, simbad, vsx,
-    jinabase, or table for any other.
+    jinabase, or table for any other; or light_curves: files, and folders of FITS files, of Kepler, K2, TESS.
+    Their --targets are a table (CSV, FITS, Parquet) with mission, target_id, ra, dec and, if there, star_id.
     """
     from lkmrs_dask.pipeline.cluster import Place, open_crew
     from lkmrs_dask.pipeline.external import build_external
 
     given = {name: value for name, value in {**options, "id": id_column}.items() if value is not None}
+    of_curves: dict[str, Any] = {"flux": flux, "targets": targets, "max_stars": max_stars}
+    of_curves = {name: value for name, value in of_curves.items() if value is not None}
+    _check_kind(kind, of_curves, [*given, *(("columns",) if columns else ())])
+    if kind == "light_curves":
+        from lkmrs_dask.pipeline.light_curve_import import import_light_curves
+
+        place = Place(threads, workers, scheduler, memory)
+        told = import_light_curves(files, out, overwrite=overwrite, place=place, **of_curves)
+        for line in told.lines():
+            click.echo(line)
+        sys.exit(1 if told.lost else 0)
     with open_crew(Place(threads, workers, scheduler, memory)) as crew:
         counts = build_external(
             kind, files, out, keep=columns or None, overwrite=overwrite, executor=crew.executor, **given
@@ -155,58 +178,92 @@ def import_(
         click.echo(f"left out: {', '.join(counts['left_out'])}")
 
 
+def _check_kind(kind: str, of_curves: Collection[str], of_tables: Collection[str]) -> None:
+    """Raise UsageError for options that the kind has no use for."""
+    wrong = of_tables if kind == "light_curves" else of_curves
+    if wrong:
+        name = next(iter(wrong)).replace("_", "-")
+        whose = "tables, not of light_curves" if kind == "light_curves" else f"light_curves, not of {kind}"
+        raise UsageError(f"--{name} is an option of {whose}: leave it out")
+
+
 @click.command()
 @click.argument("name", required=False)
+@click.argument("stars", nargs=-1)
 @click.option(
     "--to", "folder", type=click.Path(path_type=Path), default=Path(), help="Folder [default: this one]."
 )
-@click.option("--only", multiple=True, metavar="PATTERN", help="Of a catalogue in many files, these only.")
-def fetch(name: str | None, folder: Path, only: tuple[str, ...]) -> None:
-    """Download the real catalogue NAME from its publisher, or list those whose address is known."""
+@click.option(
+    "--only", multiple=True, metavar="PATTERN", help="These files only; of a survey's stars: rv_variables."
+)
+@click.option("--survey", type=click.Path(path_type=Path), help="Light curves of this survey's stars.")
+@click.option(
+    "--author",
+    "authors",
+    callback=_names,
+    metavar="A,B,...",
+    help="Of light curves: kepler; k2, k2sff; spoc, qlp, tess-spoc [default: kepler, k2, spoc].",
+)
+@click.option(
+    "--cadence",
+    type=click.Choice(["long", "short", "both"]),
+    help="Of Kepler and K2 [default: long].",
+)
+@click.option("--campaigns", metavar="N,N-N", help="Of K2 [default: all; MAST is asked which].")
+@click.option("--sectors", metavar="N,N-N", help="Of TESS [default: all; MAST is asked which].")
+def fetch(
+    name: str | None,
+    stars: tuple[str, ...],
+    folder: Path,
+    only: tuple[str, ...],
+    survey: Path | None,
+    authors: tuple[str, ...],
+    cadence: str | None,
+    campaigns: str | None,
+    sectors: str | None,
+) -> None:
+    """Download the real catalogue NAME from its publisher, or list those whose address is known.
+
+    NAME kepler_light_curves, k2_light_curves or tess_light_curves: of STARS, which are numbers, names as
+    "KIC 5023948", or files with one of these a line.  NAME light_curves with --survey: of its stars, into
+    kepler/, k2/ and tess/.
+    """
     from lkmrs_dask.pipeline.fetch import fetch, list_known
+    from lkmrs_dask.pipeline.fetch_command import OF_SURVEY, fetch_curves, wants_curves
     from lkmrs_dask.pipeline.fetch_progress import shown_transfer
 
     if name is None:
         for one in list_known():
-            click.echo(f"{one.name:<18} {one.title}")
+            click.echo(f"{one.name:<20} {one.title}")
+        click.echo(f"{OF_SURVEY:<20} light curves of a survey's stars, with --survey")
         return
+    chosen = {
+        "survey": survey,
+        "author": authors,
+        "cadence": cadence,
+        "campaigns": campaigns,
+        "sectors": sectors,
+    }
+    if wants_curves(name, stars, **chosen):
+        done = fetch_curves(
+            name,
+            stars,
+            folder,
+            only=only,
+            survey=survey,
+            authors=authors,
+            cadence=cadence,
+            campaigns=campaigns,
+            sectors=sectors,
+            report=click.echo,
+        )
+        for line in done.lines():
+            click.echo(line)
+        sys.exit(1 if done.faults else 0)
     with shown_transfer() as transfer:
         paths = fetch(name, folder, only=only, report=click.echo, transfer=transfer)
     for path in paths:
         click.echo(str(path))
 
 
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print a list with one object a file.")
-@click.option("--snr", "snr_min", type=float, default=5.6, show_default=True, help="Least S/N of a peak.")
-@click.option(
-    "--most",
-    "max_frequencies",
-    type=click.IntRange(min=1),
-    default=50,
-    show_default=True,
-    help="Frequencies at most.",
-)
-@click.option(
-    "--noise",
-    type=click.Choice(["median", "mean"]),
-    default="median",
-    show_default=True,
-    help="Of the residual amplitudes about a peak.",
-)
-@click.option(
-    "--flux", default="corrected", show_default=True, help="corrected, raw, or a column of FITS files."
-)
-def frequencies(files: tuple[Path, ...], as_json: bool, flux: str, **options: Any) -> None:
-    """Find the frequencies of light curves: Kepler, K2 and TESS FITS, and text tables (time, flux or mag)."""
-    from lkmrs_dask.pipeline.frequencies import frequencies_of, frequency_lines
-
-    found = []
-    for one in frequencies_of(files, flux=flux, **options):
-        found.append(one)
-        for line in frequency_lines(one) if not as_json else ():
-            click.echo(line)
-    if as_json:
-        click.echo(json.dumps(found, indent=1))
-    sys.exit(1 if any("error" in one for one in found) else 0)
+# ---

@@ -13,8 +13,10 @@ from lkmrs_dask.catalog.receipts import Receipt
 from lkmrs_dask.catalog.running import run_tasks
 from lkmrs_dask.catalog.verify import verify_catalog
 from lkmrs_dask.errors import CatalogError, LkmrsError
+from lkmrs_dask.pipeline.classifier_stage import TRAINING
 from lkmrs_dask.pipeline.draft import interrupted_commit
 from lkmrs_dask.pipeline.external_stage import EXTERNAL
+from lkmrs_dask.pipeline.light_curve_stage import CURVE_FILES
 from lkmrs_dask.pipeline.readings import READ, listed_readings
 from lkmrs_dask.pipeline.rest import REST
 from lkmrs_dask.pipeline.science import DEVIATIONS, OVERVIEW
@@ -77,7 +79,7 @@ def verify_survey(survey: Survey, executor: Executor | None = None) -> Iterator[
         yield Checked(EXTERNAL, *_files(survey, EXTERNAL, executor))
     yield Checked("others", *_files(survey, REST, executor))
     problems, remove = _files(survey, READ, executor)
-    for stage in (OVERVIEW, DEVIATIONS):
+    for stage in (OVERVIEW, DEVIATIONS, CURVE_FILES, TRAINING):
         problems += _files(survey, stage, executor)[0]
     listed, there = listed_readings(survey), Receipt.read_all(survey.receipts, READ, damaged=[])
     if listed is not None:

@@ -23,12 +23,16 @@ from urllib.parse import urlsplit
 from lkmrs_dask import __version__
 from lkmrs_dask.catalog.receipts import sync
 from lkmrs_dask.errors import LkmrsError
+from lkmrs_dask.pipeline.download_texts import gave_up_text, http_text, no_network_text
 from lkmrs_dask.pipeline.fetched import wrong_content
 
-__all__ = ["FetchError", "RemoteFile", "Transfer", "download", "problem_of"]
+__all__ = [
+    "FetchError", "MissingFileError", "NoNetworkError", "RemoteFile", "Transfer", "download", "problem_of",
+]  # fmt: skip
 
 _BLOCK = 1 << 18
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_MISSING = frozenset({404, 410})
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 Progress = Callable[[str, int, int | None], None]
@@ -37,6 +41,14 @@ Progress = Callable[[str, int, int | None], None]
 
 class FetchError(LkmrsError):
     """A file that could not be downloaded."""
+
+
+class MissingFileError(FetchError):
+    """A file that the server does not have."""
+
+
+class NoNetworkError(FetchError):
+    """A file whose server cannot be reached: others of it cannot be had either."""
 
 
 class _BrokenOffError(Exception):
@@ -63,6 +75,8 @@ class RemoteFile:
         Its checksum, where it is published.
     of_content : bool
         Whether the checksum is of what is in the gzip file.
+    by_hand : str, optional
+        What a person can do where it cannot be had; to put the file in its place, if not given.
     """
 
     url: str
@@ -71,6 +85,7 @@ class RemoteFile:
     md5: str | None = None
     sha256: str | None = None
     of_content: bool = False
+    by_hand: str | None = None
 
     @property
     def is_checked(self) -> bool:
@@ -235,46 +250,23 @@ def _transfer(file: RemoteFile, part: _Part, target: Path, transfer: Transfer) -
         except urllib.error.HTTPError as answer:
             answer.close()
             if answer.code not in _PASSING:
-                raise FetchError(_http_text(file, target, answer)) from answer
+                kind = MissingFileError if answer.code in _MISSING else FetchError
+                raise kind(http_text(file, target, answer)) from answer
             attempt, fault = attempt + 1, f"the server answers {answer.code} {answer.reason}"
         except (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException) as broken:
             # Other faults of the system are of this machine: a full disk is no network's fault.
             reason = getattr(broken, "reason", broken)
             if isinstance(reason, socket.gaierror | ssl.SSLCertVerificationError):
-                raise FetchError(_no_network_text(file, target, reason)) from broken
+                raise NoNetworkError(no_network_text(file, target, reason)) from broken
             attempt, fault = attempt + 1, str(reason)
             answered = False
         else:
             return resumed
         if attempt >= transfer.attempts:
-            text = _gave_up_text if answered else _no_network_text
-            raise FetchError(text(file, target, fault))
+            if answered:
+                raise FetchError(gave_up_text(file, target, fault))
+            raise NoNetworkError(no_network_text(file, target, fault))
         time.sleep(transfer.wait * 2.0 ** (attempt - 1))
-
-
-def _no_network_text(file: RemoteFile, target: Path, reason: object) -> str:
-    host = urlsplit(file.url).netloc
-    return (
-        f"no network, or {host} does not answer: {reason}.  The address is {file.url}; put the file at "
-        f"{target} by hand, or run the same command again: it goes on where it stopped"
-    )
-
-
-def _gave_up_text(file: RemoteFile, target: Path, reason: object) -> str:
-    host = urlsplit(file.url).netloc
-    return (
-        f"{host}: {reason}, again and again.  Run the same command later: it goes on where it stopped; or "
-        f"put {file.url} at {target} by hand"
-    )
-
-
-def _http_text(file: RemoteFile, target: Path, answer: urllib.error.HTTPError) -> str:
-    if 300 <= answer.code < 400:
-        return f"{file.url}: the server sends from one address to another without end; tell its owners"
-    return (
-        f"{file.url}: the server answers {answer.code} {answer.reason}.  It may have moved or need a login; "
-        f"put the file at {target} by hand"
-    )
 
 
 def _get(file: RemoteFile, part: _Part, transfer: Transfer) -> None:

@@ -6,8 +6,8 @@ import difflib
 import fnmatch
 import os
 import tomllib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -51,6 +51,11 @@ class Known:
         Patterns of the listed names that are wanted.
     by_hand : str, optional
         What a person must do, where a program cannot.
+    by_star : mapping
+        Of light curves: authors and the rules of their addresses, which `fetch_light_curves` uses.
+    ask, script, page : str
+        Of light curves: the service that tells what there is of a star, the list of a sector's files, and
+        where a person finds them.
     """
 
     name: str
@@ -65,6 +70,10 @@ class Known:
     listing_adds: str = ""
     only: tuple[str, ...] = ("*",)
     by_hand: str | None = None
+    by_star: Mapping[str, str] = field(default_factory=dict)
+    ask: str = ""
+    script: str = ""
+    page: str = ""
 
 
 @cache
@@ -152,13 +161,15 @@ def fetch(
     Raises
     ------
     UsageError
-        Where nothing is known by that name, or no file fits `only`.
+        Where nothing is known by that name, no file fits `only`, or stars must be named.
     FetchError
         Where a file cannot be had: no network, a file that has moved, a checksum that does not fit, or a
         catalogue that only a person can get.  The message says what to do.
     """
     what, say = known(name, addresses), report or (lambda line: None)
     folder = Path(folder)
+    if what.by_star:
+        raise UsageError(f"say of which stars: `lkmrs fetch {name} NUMBER ... --to FOLDER`")
     if what.by_hand is not None:
         raise FetchError(
             f"{name} cannot be fetched by a program: {what.by_hand}.  Put the files into {folder}"

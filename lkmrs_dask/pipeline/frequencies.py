@@ -2,79 +2,297 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from lkmrs_dask.errors import LkmrsError
+import numpy as np
+from numpy.typing import NDArray
+
+from lkmrs_dask.errors import InputError, LkmrsError, UsageError
+from lkmrs_dask.readers.light_curves.clocks import ZEROS
 from lkmrs_dask.readers.light_curves.curve import LightCurve
 from lkmrs_dask.readers.light_curves.plain_tables import UnknownUnitError
-from lkmrs_dask.readers.light_curves.reading import read_light_curve
-from lkmrs_dask.readers.light_curves.stitching import stitch
+from lkmrs_dask.readers.light_curves.reading import light_curve_files, read_light_curve
+from lkmrs_dask.readers.light_curves.stitching import LeftOut, stitch
 from lkmrs_dask.readers.light_curves.table_format import TableFormat
-from lkmrs_dask.variability import find_frequencies
+from lkmrs_dask.readers.streams import check_file, peek
+from lkmrs_dask.variability import Frequencies, FrequencySettings, find_frequencies
 
 __all__ = ["frequencies_of", "frequency_lines"]
 
+Floats = NDArray[np.float64]
+
 _MISSIONS = ("kepler", "k2", "tess")
+_SEGMENTS = {"Kepler": "quarter", "K2": "campaign", "TESS": "sector"}
+_ZEROS = {"Kepler": ZEROS["bkjd"], "K2": ZEROS["bkjd"], "TESS": ZEROS["btjd"]}
+_KNOWN_FLUXES = ("corrected", "raw")
+_RELATIVE, _AS_IS = "relative flux", "as in the file"
+_GRID = ("f_min", "f_max", "oversampling")
+
+
+class _Input(NamedTuple):
+    """Files of one light curve, the star that joins them, and why they cannot be used."""
+
+    files: tuple[Path, ...]
+    star: str = ""
+    fault: LkmrsError | None = None
+
+
+class _Curve(NamedTuple):
+    """A light curve to be analysed, the first of its files, and what could not be used."""
+
+    time: Floats
+    flux: Floats
+    unit: str
+    first: LightCurve
+    left_out: list[LeftOut]
 
 
 def frequencies_of(
-    files: Iterable[str | Path], *, flux: str = "corrected", table: TableFormat | None = None, **options: Any
+    files: Iterable[str | Path],
+    *,
+    flux: str = "corrected",
+    table: TableFormat | None = None,
+    join: bool = False,
+    figures: str | Path | None = None,
+    **options: Any,
 ) -> Iterator[dict[str, Any]]:
-    """Find the frequencies of light curves, a file at a time.
+    """Find the frequencies of light curves, a file at a time, or a star at a time.
 
     Parameters
     ----------
     files : iterable of path
-        See `read_light_curve`.
-    flux, table
-        See there.
+        See `read_light_curve`; of folders their FITS files are taken.
+    flux : str
+        See there; of a text table the column's name, or its number from 0, too.
+    table : TableFormat, optional
+        What is what in text tables; in FITS files as well if it names the column of time or flux.
+    join : bool
+        Join the files of a star, as far as files tell the star, and analyse them together.
+    figures : path, optional
+        Folder that gets a figure of each light curve, ``NAME_frequencies.png`` and ``.pdf``: NAME is that of
+        the file without its ending, or of the star, and is made longer where it would be another's too.
     **options
         Of `find_frequencies`.
 
     Yields
     ------
     dict
-        ``file``, ``star``, ``unit`` of amplitudes and what `Frequencies.as_dict` gives; or ``file`` and
-        ``error`` of a file that cannot be used.  The unit is relative flux; of a table that does not say
-        what it holds, its own.
+        ``file``, ``star``, ``unit`` of amplitudes, ``time_scale`` (see `LightCurve`) and what
+        `Frequencies.as_dict` gives; or ``file`` and ``error`` of a file that cannot be used.  The unit is
+        relative flux; of a table that does not say what it holds, its own.  With `join` there are ``files``
+        besides, of which ``file`` is the first, and ``left_out`` where some could not be used: their names
+        and reasons.  With `figures` there is ``figure``, the PNG.
+
+    Raises
+    ------
+    UsageError
+        For settings that make no sense, whatever the file.
     """
-    for file in files:
+    known = FrequencySettings.__dataclass_fields__
+    FrequencySettings(**{name: value for name, value in options.items() if name in known})
+    inputs = _by_star(_inputs(files), flux, table) if join else _inputs(files)
+    names = _figure_names(inputs)
+    for one, name in zip(inputs, names, strict=True):
+        told: dict[str, Any] = {"file": str(one.files[0])}
+        if join:
+            told["files"] = [str(file) for file in one.files]
         try:
-            curve, unit = _read(file, flux, table)
-            yield {"file": str(file), "star": curve.name or None, "unit": unit, **_found(curve, options)}
+            if one.fault is not None:
+                raise one.fault
+            curve = _read(one.files, flux, table)
+            found = _find(curve, options)
         except LkmrsError as fault:
-            yield {"file": str(file), "error": str(fault)}
+            yield told | {"error": str(fault)}
+            continue
+        told |= {"star": curve.first.name or None, "unit": curve.unit, "time_scale": curve.first.time_scale}
+        if curve.left_out:
+            told["left_out"] = [{"file": left.source_file, "reason": left.reason} for left in curve.left_out]
+        if figures is not None:
+            told["figure"] = str(_draw(curve, found, Path(figures) / name, len(one.files), options))
+        yield told | found.as_dict()
 
 
-def _read(file: str | Path, flux: str, table: TableFormat | None) -> tuple[LightCurve, str]:
+# Which files
+
+
+def _inputs(files: Iterable[str | Path]) -> list[_Input]:
+    """A light curve a file, in the order given; those of a folder by their names."""
+    found: list[_Input] = []
+    for place in map(Path, files):
+        try:
+            inside = light_curve_files(place) if place.is_dir() else [place]
+        except UsageError as fault:
+            found.append(_Input((place,), fault=fault))
+            continue
+        found += [_Input((file,)) for file in inside]
+    return found
+
+
+def _by_star(inputs: Sequence[_Input], flux: str, table: TableFormat | None) -> list[_Input]:
+    """A light curve a star, in the order in which stars appear; files that do not tell theirs stay alone.
+
+    Only names are kept: points are read again when it is their star's turn, so that memory stays small.
+    """
+    stars: dict[object, _Input] = {}
+    for one in inputs:
+        key: object = one.files[0].absolute()
+        star = ""
+        try:
+            if one.fault is None:
+                curve, _ = _read_file(one.files[0], flux, table)
+                if curve.target_id is not None:
+                    key = star = curve.star
+        except LkmrsError as fault:
+            one = one._replace(fault=fault)
+        before = stars.get(key)
+        stars[key] = one._replace(star=star) if before is None else _add(before, one.files[0])
+    return list(stars.values())
+
+
+def _add(star: _Input, file: Path) -> _Input:
+    """A file that is given twice counts once."""
+    return star if file in star.files else star._replace(files=(*star.files, file))
+
+
+def _figure_names(inputs: Sequence[_Input]) -> list[str]:
+    """Name of each figure: the shortest that is no other's, without regard to capitals."""
+    short = [one.star.replace(" ", "_") or _stem(one.files[0]) for one in inputs]
+    alike: dict[str, list[int]] = {}
+    for at, name in enumerate(short):
+        alike.setdefault(name.casefold(), []).append(at)
+    names = list(short)
+    for rows in alike.values():
+        if len(rows) > 1:
+            for at, name in zip(rows, _apart([inputs[at].files[0] for at in rows]), strict=True):
+                names[at] = name
+    taken: set[str] = set()
+    for at, name in enumerate(names):
+        number = 1
+        while names[at].casefold() in taken:
+            number += 1
+            names[at] = f"{name}_{number}"
+        taken.add(names[at].casefold())
+    return [f"{name}_frequencies" for name in names]
+
+
+def _stem(file: Path) -> str:
+    return Path(file.name.removesuffix(".gz")).stem
+
+
+def _apart(files: Sequence[Path]) -> list[str]:
+    """Names by folders or by endings, whichever differ; else the names as they are."""
+    for longer in _LONGER:
+        names = [longer(file) for file in files]
+        if len({name.casefold() for name in names}) == len(files):
+            return names
+    return [_stem(file) for file in files]
+
+
+_LONGER: tuple[Callable[[Path], str], ...] = (
+    lambda file: f"{file.absolute().parent.name}_{_stem(file)}",
+    lambda file: file.name.replace(".", "_"),
+)
+
+
+# What is in them
+
+
+def _read(files: Sequence[Path], flux: str, table: TableFormat | None) -> _Curve:
+    curves, units = zip(*(_read_file(file, flux, table) for file in files), strict=True)
+    first = curves[0]
+    if len(files) == 1 and units[0] == _AS_IS:
+        use = first.good() & np.isfinite(first.time) & np.isfinite(first.flux)
+        return _Curve(first.time[use], first.flux[use], _AS_IS, first, [])
+    if _AS_IS in units:
+        raise InputError("to join it to others its unit of flux is needed; say it with unit=",
+                         file=files[units.index(_AS_IS)])  # fmt: skip
+    left_out: list[LeftOut] = []
+    whole = stitch(curves, left_out=left_out if len(files) > 1 else None)
+    if left_out and not len(whole.time):
+        raise InputError("; ".join(f"{one.source_file}: {one.reason}" for one in left_out))
+    return _Curve(whole.time, whole.flux, _RELATIVE, first, left_out)
+
+
+def _read_file(file: Path, flux: str, table: TableFormat | None) -> tuple[LightCurve, str]:
+    """Read a light curve; of a table that does not say its unit or its zero of times, as it is.
+
+    Frequencies are the same in any unit, and for any zero.
+    """
+    check_file(file)
+    form = table or TableFormat()
+    if peek(file).startswith(b"SIMPLE") and form.time is None and form.flux is None:
+        return read_light_curve(file, flux=flux), _RELATIVE
+    if flux not in _KNOWN_FLUXES:
+        form = replace(form, flux=int(flux) if flux.isdigit() else flux)
     try:
-        return read_light_curve(file, flux=flux, table=table), "relative flux"
+        return _read_table(file, form), _RELATIVE
     except UnknownUnitError:
-        # Frequencies are the same in any unit; the mean is taken away in any case.
-        return read_light_curve(file, table=TableFormat(unit="excess")), "as in the file"
+        return _read_table(file, replace(form, unit="excess")), _AS_IS
 
 
-def _found(curve: LightCurve, options: dict[str, Any]) -> dict[str, Any]:
-    whole = stitch([curve])
-    mission = curve.mission.lower()
+def _read_table(file: Path, form: TableFormat) -> LightCurve:
+    try:
+        return read_light_curve(file, table=form)
+    except UnknownUnitError:
+        raise
+    except InputError as fault:
+        if form.zero is not None:
+            raise
+        try:
+            return read_light_curve(file, table=replace(form, zero="relative"))
+        except InputError:
+            raise fault from None  # it was not the zero
+
+
+def _find(curve: _Curve, options: dict[str, Any]) -> Frequencies:
+    mission = curve.first.mission.lower()
     known = {"mission": mission} if mission in _MISSIONS else {}
-    return find_frequencies(whole.time, whole.flux, **{**known, **options}).as_dict()
+    return find_frequencies(curve.time, curve.flux, **{**known, **options})
+
+
+def _draw(curve: _Curve, found: Frequencies, path: Path, n_files: int, options: dict[str, Any]) -> Path:
+    """Draw a figure; its PNG."""
+    from lkmrs_dask.products.figures.frequencies import figure_frequencies
+
+    first = curve.first
+    zero, label = 0.0, "Time (d)"
+    if first.time_scale != "relative":
+        zero = _ZEROS.get(first.mission, ZEROS["rjd"])
+        scale = r"BJD$_{\rm TDB}$" if first.time_scale == "BJD_TDB" else "BJD"
+        label = rf"{scale} $-$ {zero:.0f} (d)"
+    part = f", {_SEGMENTS.get(first.mission, 'segment')} {first.segment}" if first.segment is not None else ""
+    name = (first.star or first.source_file) + (f", {n_files} files" if n_files > 1 else part)
+    unit = "other" if curve.unit == _AS_IS else "mag" if first.unit == "mag" else "relative"
+    grid = {key: options[key] for key in _GRID if key in options}
+    drawn = figure_frequencies(
+        curve.time, curve.flux, found, path, name=name, unit=unit, time_zero=zero, time_label=label, **grid
+    )
+    return drawn[0]
+
+
+# For a person
 
 
 def frequency_lines(found: dict[str, Any]) -> Iterator[str]:
     """Lines for a person."""
+    files = found.get("files", [])
+    who = f"{found.get('star')} ({len(files)} files)" if len(files) > 1 else found["file"]
     if "error" in found:
-        yield f"{found['file']}: {found['error']}"
+        error = found["error"]
+        yield error if found["file"] in error else f"{found['file']}: {error}"
         return
     rows = found["frequencies"]
     yield (
-        f"{found['file']}: {found['n_points']:,} points over {found['baseline_d']:.2f} d, "
+        f"{who}: {found['n_points']:,} points over {found['baseline_d']:.2f} d, "
         f"{len(rows)} frequencies; noise: {found['noise_definition']}"
     )
+    for one in found.get("left_out", ()):
+        yield f"    left out: {one['file']}: {one['reason']}"
     if rows:
-        unit = "ppt" if found["unit"] == "relative flux" else "1e-3"
+        unit = "ppt" if found["unit"] == _RELATIVE else "1e-3"
         yield f"{'':>4}{'1/d':>12}{'+-':>10}{unit:>11}{'+-':>9}{'S/N':>9}"
     for number, row in enumerate(rows):
         error, amplitude = row["frequency_err"] or 0.0, row["amplitude"] * 1e3
@@ -82,6 +300,8 @@ def frequency_lines(found: dict[str, Any]) -> Iterator[str]:
             f"{number:>4}{row['frequency']:>12.6f}{error:>10.6f}{amplitude:>11.4f}"
             f"{(row['amplitude_err'] or 0.0) * 1e3:>9.4f}{row['snr']:>9.1f}  {_about(row)}"
         ).rstrip()
+    if "figure" in found:
+        yield f"    figure: {found['figure']}"
 
 
 def _about(row: dict[str, Any]) -> str:

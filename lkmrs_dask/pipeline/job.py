@@ -10,16 +10,24 @@ from typing import Any
 
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.pipeline.inputs import ExternalSpec, InputSpec, expand, read_external_spec, read_input
+from lkmrs_dask.pipeline.light_curve_inputs import LightCurveSpec, read_light_curve_spec
 from lkmrs_dask.pipeline.settings import Settings, check_names, read_section, read_settings
 from lkmrs_dask.readers.base import Source
 from lkmrs_dask.stars.comparison_settings import ComparisonSettings, OffsetSettings
 from lkmrs_dask.stars.error_settings import ErrorLawSettings
+from lkmrs_dask.stars.hr_settings import HrSettings
 from lkmrs_dask.stars.kinematics.settings import HighVelocitySettings
 from lkmrs_dask.stars.known_lists import KnownList
 from lkmrs_dask.stars.metal_poor import MetalPoorSettings
 from lkmrs_dask.stars.orbits.settings import OrbitSettings
 from lkmrs_dask.stars.rv_settings import RvVariableSettings
 from lkmrs_dask.stars.rv_zero_summary import ZeroPointSettings
+from lkmrs_dask.variability.classifier import ClassifierSettings
+from lkmrs_dask.variability.curve_settings import CurveSettings
+from lkmrs_dask.variability.frequency_settings import FrequencySettings
+from lkmrs_dask.variability.rule_settings import RuleSettings
+from lkmrs_dask.variability.training_choice import TrainingChoice
+from lkmrs_dask.variability.verdict import VerdictSettings
 
 __all__ = ["SECTIONS", "InputSpec", "Job", "Settings", "expand", "read_job"]
 
@@ -32,10 +40,17 @@ SECTIONS: dict[str, Any] = {
     "high_velocity": HighVelocitySettings,
     "rv_variables": RvVariableSettings,
     "zero_points": ZeroPointSettings,
+    "hr_diagram": HrSettings,
+    "variability": CurveSettings,
+    "frequencies": FrequencySettings,
+    "variable_rules": RuleSettings,
+    "training": TrainingChoice,
+    "classifier": ClassifierSettings,
+    "verdict": VerdictSettings,
 }
 """Tables of settings of a job file, by name."""
 
-_PARTS = ("job", "settings", "input", "external", "known", "orbits")
+_PARTS = ("job", "settings", "input", "external", "light_curves", "known", "orbits")
 
 
 @dataclass(frozen=True)
@@ -56,7 +71,10 @@ class Job:
         The file.
     external : tuple of ExternalSpec
         Catalogues of other surveys.
-    error_law, comparison, offsets, metal_poor, high_velocity, rv_variables, zero_points
+    light_curves : tuple of LightCurveSpec
+        Light curves of its stars.
+    error_law, comparison, offsets, metal_poor, high_velocity, rv_variables, zero_points, hr_diagram,
+    variability, frequencies, variable_rules, training, classifier, verdict
         Settings of these analyses.
     orbits : OrbitSettings or None
         Of the search for orbits, which takes half a second a star; None without one.
@@ -71,6 +89,7 @@ class Job:
     settings: Settings
     path: Path | None = None
     external: tuple[ExternalSpec, ...] = ()
+    light_curves: tuple[LightCurveSpec, ...] = ()
     error_law: ErrorLawSettings = field(default_factory=ErrorLawSettings)
     comparison: ComparisonSettings = field(default_factory=ComparisonSettings)
     offsets: OffsetSettings = field(default_factory=OffsetSettings)
@@ -78,6 +97,13 @@ class Job:
     high_velocity: HighVelocitySettings = field(default_factory=HighVelocitySettings)
     rv_variables: RvVariableSettings = field(default_factory=RvVariableSettings)
     zero_points: ZeroPointSettings = field(default_factory=ZeroPointSettings)
+    hr_diagram: HrSettings = field(default_factory=HrSettings)
+    variability: CurveSettings = field(default_factory=CurveSettings)
+    frequencies: FrequencySettings = field(default_factory=FrequencySettings)
+    variable_rules: RuleSettings = field(default_factory=RuleSettings)
+    training: TrainingChoice = field(default_factory=TrainingChoice)
+    classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
+    verdict: VerdictSettings = field(default_factory=VerdictSettings)
     orbits: OrbitSettings | None = None
     known: Mapping[str, KnownList] = field(default_factory=dict)
 
@@ -88,6 +114,7 @@ class Job:
             "settings": asdict(self.settings),
             "inputs": [asdict(spec) for spec in self.inputs],
             "external": [asdict(spec) for spec in self.external],
+            "light_curves": [asdict(spec) for spec in self.light_curves],
             **{name: asdict(getattr(self, name)) for name in SECTIONS},
             "orbits": asdict(self.orbits) if self.orbits is not None else None,
             "known": {name: asdict(one) for name, one in self.known.items()},
@@ -117,11 +144,15 @@ class Job:
         external = tuple(
             ExternalSpec(**{**one, "files": tuple(one["files"])}) for one in values.get("external", [])
         )
+        light_curves = tuple(
+            LightCurveSpec(**{**one, "files": tuple(one["files"])}) for one in values.get("light_curves", [])
+        )
         sections = {name: kind(**values.get(name, {})) for name, kind in SECTIONS.items()}
         orbits = OrbitSettings(**values["orbits"]) if values.get("orbits") else None
         return cls(
             head["name"], head["title"], Path(head["raw"]), inputs, Settings(**values["settings"]),
-            external=external, orbits=orbits, known=_known(values.get("known", {})), **sections,
+            external=external, light_curves=light_curves, orbits=orbits,
+            known=_known(values.get("known", {})), **sections,
         )  # fmt: skip
 
     def sources(self) -> list[tuple[InputSpec, Source]]:
@@ -172,9 +203,7 @@ def read_job(path: str | Path, raw: str | Path | None = None) -> Job:
         raise UsageError(f"no job file {path}; the project's own are in jobs/") from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError, PermissionError) as fault:
         raise UsageError(f"job file {path}: {fault}") from fault
-    check_names(
-        content, ("job", "settings", "input", "external", "known", "orbits", *SECTIONS), path, "the file"
-    )
+    check_names(content, (*_PARTS, *SECTIONS), path, "the file")
     head = content.get("job", {})
     check_names(head, ("name", "title", "raw"), path, "[job]")
     folder = raw if raw is not None else head.get("raw")
@@ -192,6 +221,10 @@ def read_job(path: str | Path, raw: str | Path | None = None) -> Job:
         settings=read_settings(content.get("settings", {}), path),
         path=path,
         external=external,
+        light_curves=tuple(
+            read_light_curve_spec(entry, number, path)
+            for number, entry in enumerate(_entries(content, "light_curves", path), 1)
+        ),
         orbits=read_section(OrbitSettings, content["orbits"], path, "[orbits]")
         if "orbits" in content
         else None,

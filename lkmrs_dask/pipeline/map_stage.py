@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -24,6 +24,7 @@ from lkmrs_dask.pipeline.stages import Done, Failure, Unit, carry_out
 __all__ = ["MapWork", "Pixel", "Summing", "always", "draft_catalog", "map_catalog", "sum_partitions"]
 
 Pixel = tuple[int, int]
+PARTITIONS = "partitions"
 
 
 def draft_catalog(draft: Draft, name: str) -> Catalog | None:
@@ -32,12 +33,28 @@ def draft_catalog(draft: Draft, name: str) -> Catalog | None:
     return open_catalog(path) if path is not None else None
 
 
-def _partitions(draft: Draft, name: str) -> list[tuple[str, str, Pixel, int]]:
-    """Name, checksum, pixel and weight of the partitions of a catalogue that have rows."""
+class _Part(NamedTuple):
+    """A partition with rows: its name, the checksum of its file, its pixel and weight, what it counts."""
+
+    unit: str
+    sha: str
+    pixel: Pixel
+    weight: int
+    extra: Mapping[str, Any]
+
+
+def _partitions(draft: Draft, name: str) -> list[_Part]:
+    """List the partitions of a catalogue that have rows."""
     folder = draft.where(f"receipts/{name}")
     receipts = Receipt.read_all(folder.parents[name.count("/")], name) if folder is not None else {}
     return [
-        (unit, one.files[0].sha256, (one.extra["order"], one.extra["pixel"]), size_class(one.rows))
+        _Part(
+            unit,
+            one.files[0].sha256,
+            (one.extra["order"], one.extra["pixel"]),
+            size_class(one.rows),
+            one.extra,
+        )
         for unit, one in receipts.items()
         if one.rows
     ]
@@ -49,7 +66,7 @@ def _besides(wanted: Sequence[Beside], draft: Draft) -> tuple[Besides, ...]:
         Besides.of(
             one,
             draft_catalog(draft, one.catalog),
-            {part: sha for _, sha, part, _ in _partitions(draft, one.catalog)},
+            {part.pixel: part.sha for part in _partitions(draft, one.catalog)},
         )
         for one in wanted
     )
@@ -58,6 +75,11 @@ def _besides(wanted: Sequence[Beside], draft: Draft) -> tuple[Besides, ...]:
 def nothing(part: Pixel) -> None:
     """What a partition is given that needs nothing."""
     return None
+
+
+def no_extra(table: pa.Table) -> dict[str, Any]:
+    """What a receipt keeps beside rows, for a stage that needs no more."""
+    return {}
 
 
 def always(value: Any, part: Pixel) -> Any:
@@ -134,7 +156,7 @@ def sum_partitions(
                         part,
                         weight,
                     )
-                    for unit, sha, part, weight in _partitions(draft, one.catalog)
+                    for unit, sha, part, weight, _ in _partitions(draft, one.catalog)
                 ]
                 wanted |= {unit.name: unit.fingerprint for unit in units}
                 columns = tuple(name for name in one.needs if name in catalog.columns)
@@ -179,6 +201,12 @@ class MapWork:
         All that the result of a partition depends on beside rows, for JSON.
     beside : tuple of Beside
         Catalogues whose rows in the same place are wanted too.
+    unit : str
+        What progress is counted in: ``partitions``, or what the pieces of `origin` say how many they have.
+    extra : callable
+        What a partition's receipt is to keep of the result, beside its rows.
+    prepare : callable, optional
+        Called before the first piece, if one is to be done.
     """
 
     stage: str
@@ -189,6 +217,9 @@ class MapWork:
     given: Callable[[Pixel], Any] = nothing
     depends: Callable[[Pixel], Any] = nothing
     beside: tuple[Beside, ...] = ()
+    unit: str = PARTITIONS
+    extra: Callable[[pa.Table], dict[str, Any]] = no_extra
+    prepare: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -206,38 +237,46 @@ class _Map:
     schema: pa.Schema
     root: Path
     beside: tuple[Besides, ...]
+    extra: Callable[[pa.Table], dict[str, Any]]
 
     def __call__(self, task: _MapTask) -> Done:
         others = [one.read(task.part) for one in self.beside]
         table = self.function(self.read(task.part), task.given, *others)
         columns = [table.column(field.name).cast(field.type) for field in self.schema]
         table = pa.table(columns, schema=self.schema)
-        return partition_done(self.root, write_partition(table, self.root, *task.part))
+        written = write_partition(table, self.root, *task.part)
+        return partition_done(self.root, written, **self.extra(table))
 
 
 def map_catalog(work: MapWork, draft: Draft, crew: Crew, report: Reporter) -> list[Failure]:
     """Bring a catalogue up to date that is a function of the partitions of another."""
     stage = work.stage
-    with report.stage(stage) as record:
+    with report.stage(stage, work.unit) as record:
         beside = _besides(work.beside, draft)
         units = [
             Unit(
-                unit,
+                part.unit,
                 fingerprint(
-                    sha, code_fingerprint(), work.depends(part), [one.made_of(part) for one in beside]
+                    part.sha, code_fingerprint(), work.depends(part.pixel),
+                    [one.made_of(part.pixel) for one in beside],
                 ),
-                _MapTask(part, work.given(part)),
-                weight,
+                _MapTask(part.pixel, work.given(part.pixel)),
+                part.weight,
+                1 if work.unit == PARTITIONS else part.extra[work.unit],
             )
-            for unit, sha, part, weight in _partitions(draft, work.origin)
-        ]
+            for part in _partitions(draft, work.origin)
+        ]  # fmt: skip
         wanted = {unit.name: unit.fingerprint for unit in units}
         found = draft.finished(stage, wanted)
-        record.begin(len(units), len(found))
+        kept = sum(unit.size for unit in units if unit.name in found)
+        record.begin(sum(unit.size for unit in units), kept)
         todo = [unit for unit in units if unit.name not in found]
+        if todo and work.prepare is not None:
+            work.prepare()
         root = draft.next.catalog(stage)
         readers = tuple(one.without_checksums() for one in beside)
-        function = _Map(_Read(work.rows.source, work.rows.names), work.function, work.schema, root, readers)
+        function = _Map(_Read(work.rows.source, work.rows.names), work.function, work.schema, root, readers,
+                        work.extra)  # fmt: skip
         done = carry_out(
             stage, function, todo, crew, record, root=draft.next.root, receipts=draft.next.receipts
         )

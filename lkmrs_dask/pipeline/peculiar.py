@@ -14,10 +14,11 @@ from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.known_stars import KnownStars
 from lkmrs_dask.pipeline.map_stage import draft_catalog
+from lkmrs_dask.pipeline.periodic import Periodic, find_periodic
 from lkmrs_dask.pipeline.velocity_stages import KINEMATICS, RV
 from lkmrs_dask.schema import MEASUREMENTS
 from lkmrs_dask.stars.kinematics.high_velocity import BOUND, UNBOUND
-from lkmrs_dask.stars.labels import has_label
+from lkmrs_dask.stars.labels import VARIABLE_CLASSES, has_label
 from lkmrs_dask.stars.limits import within_limits
 from lkmrs_dask.stars.rv_variability import LABEL as RVV
 
@@ -48,6 +49,8 @@ class Peculiar:
         Of section 4, by the names that they have in ``summary.json``.
     lists : list of str
         Where known stars were looked for.
+    periodic : Periodic or None
+        Variables by their light curves; None where there are none.
     """
 
     stars: pa.Table | None = None
@@ -58,6 +61,7 @@ class Peculiar:
     table6: pa.Table | None = None
     counts: dict[str, int] = field(default_factory=dict)
     lists: list[str] = field(default_factory=list)
+    periodic: Periodic | None = None
 
     def epochs_of(self, star_id: str) -> tuple[float, np.ndarray, float]:
         """Distance from the centre (kpc), and speeds (km/s) of its epochs and of the mean, of a fast star."""
@@ -100,7 +104,9 @@ def find_peculiar(job: Job, draft: Draft) -> Peculiar:
     counts["n_bound_hivels_known"] = _n_known(fast, flags[BOUND])
     counts["n_unbound_hivels_known"] = _n_known(fast, flags[UNBOUND])
     counts["n_rvv_known"] = _n_known(varying, flags[RVV])
-    return Peculiar(stars, kinematics, variability, table4, table5, table6, counts, known.names)
+    periodic = find_periodic(stars, known, draft)
+    counts |= periodic.counts if periodic is not None else {}
+    return Peculiar(stars, kinematics, variability, table4, table5, table6, counts, known.names, periodic)
 
 
 def _table(draft: Draft, name: str) -> pa.Table | None:
@@ -152,7 +158,8 @@ def _varying(stars: pa.Table, flags: dict[str, np.ndarray], known: pa.Table, dra
     measurements = draft_catalog(draft, "measurements")
     if measurements is None:
         return None
-    some = _rows(stars, flags[RVV], known).select(["star_id", "kic_epic", "tic", "discovery"])
+    some = _rows(_replaced(stars, "label", _variable_class(stars)), flags[RVV], known)
+    some = some.select(["star_id", "kic_epic", "tic", "label", "discovery"])
     rows = _EPOCHS.empty_table()
     if len(some):
         there = [name for name in _EPOCH_COLUMNS if name in measurements.columns]
@@ -160,9 +167,12 @@ def _varying(stars: pa.Table, flags: dict[str, np.ndarray], known: pa.Table, dra
         rows = pa.concat_tables([rows, table], promote_options="permissive").cast(_EPOCHS)
         rows = rows.filter(pa.array(within_limits(rows.column("rv").to_numpy(), "rv")))
     of_star = rows_of_stars(rows.column("star_id"), some)
-    for name in ("kic_epic", "tic", "discovery"):
+    for name in ("kic_epic", "tic", "label", "discovery"):
         rows = rows.append_column(name, of_star.column(name))
-    # Classes of the variables come from their light curves.
-    return rows.append_column("label", pa.nulls(len(rows), pa.string())).sort_by(
-        [("ra", "ascending"), ("star_id", "ascending"), ("mjd", "ascending")]
-    )
+    return rows.sort_by([("ra", "ascending"), ("star_id", "ascending"), ("mjd", "ascending")])
+
+
+def _variable_class(stars: pa.Table) -> pa.Array:
+    """Class of each star by its light, as its label has it; null without."""
+    label = stars.column("label").combine_chunks()
+    return _classes({name: has_label(label, name) for name in VARIABLE_CLASSES}, VARIABLE_CLASSES)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lkmrs_dask.catalog.opening import open_catalog
+from lkmrs_dask.pipeline.classifier_stage import Training
 from lkmrs_dask.pipeline.comparisons import Comparisons
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.job import Job
+from lkmrs_dask.pipeline.light_curve_stage import LightCurves
+from lkmrs_dask.pipeline.light_products import write_classifier, write_periodic
 from lkmrs_dask.pipeline.peculiar import Peculiar
 from lkmrs_dask.pipeline.peculiar_products import write_paper_tables, write_peculiar, write_zero_points
 from lkmrs_dask.pipeline.progress import Reporter
@@ -59,6 +62,10 @@ class Results:
         Stars of section 4.
     zero_points : ZeroPoints or None
         Of raw radial velocities.
+    light_curves : LightCurves or None
+        What light curves there are.
+    training : Training or None
+        What the classifier of variables is made of.
     """
 
     overview: Overview
@@ -68,10 +75,12 @@ class Results:
     comparisons: Comparisons
     peculiar: Peculiar
     zero_points: ZeroPoints | None
+    light_curves: LightCurves | None = None
+    training: Training | None = None
 
 
 def write_products(job: Job, draft: Draft, results: Results, report: Reporter) -> None:
-    """Write Tables 1 to 6, Figs. 1 to 8, and the comparisons as tables."""
+    """Write Tables 1 to 6, Figs. 1 to 9, the comparisons as tables, and the list of periodic variables."""
     folder = draft.next.products
     with report.stage(PRODUCTS, "files") as record:
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,6 +94,10 @@ def write_products(job: Job, draft: Draft, results: Results, report: Reporter) -
             _write_comparisons(results.comparisons, folder)
         write_paper_tables(draft, results.laws, results.peculiar, folder)
         write_peculiar(results.peculiar, job, folder)
+        if results.peculiar.periodic is not None:
+            write_periodic(results.peculiar.periodic, job, draft, folder)
+        if results.training is not None:
+            write_classifier(results.training, folder)
         if results.zero_points is not None:
             write_zero_points(results.zero_points, folder)
         draft.replace(PRODUCTS)

@@ -33,7 +33,8 @@ class StageRecord:
     peak_memory_mb : float
         Largest memory of a process that worked on it.
     total, done, kept, failed : int
-        Pieces; pieces done now; those that were done before and are as they should be; those that failed.
+        Pieces, or what is counted of them; those done now; those that were done before and are as they should
+        be; those that failed.
     """
 
     name: str
@@ -52,16 +53,16 @@ class StageRecord:
         self.total, self.kept = total, kept
         self._changed()
 
-    def finish_unit(self, rows: int = 0, memory_mb: float = 0.0) -> None:
+    def finish_unit(self, rows: int = 0, memory_mb: float = 0.0, size: int = 1) -> None:
         """Count a piece that is done."""
-        self.done += 1
+        self.done += size
         self.rows += rows
         self.peak_memory_mb = max(self.peak_memory_mb, memory_mb)
         self._changed()
 
-    def fail_unit(self) -> None:
+    def fail_unit(self, size: int = 1) -> None:
         """Count a piece that failed."""
-        self.failed += 1
+        self.failed += size
         self._changed()
 
     def progress(self, done: int, total: int) -> None:

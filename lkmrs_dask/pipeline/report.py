@@ -29,6 +29,8 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
         f"{counts['n_bound_hivels']} bound, {counts['n_unbound_hivels']} unbound; "
         f"{counts['n_rvv']} RV variables of {counts['n_rv_stars']} stars with a radial velocity"
     )
+    if summary.get("light_curves"):
+        yield _light_line(summary)
     yield "measurements: " + ", ".join(f"{counts['n_' + name]} {name}" for name in parameters)
     for reason, number in summary["rows_set_aside"].items():
         yield f"set aside: {number:,} x {reason}"
@@ -42,6 +44,18 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
     yield f"catalogues, products and summary.json: {out}"
     if summary["rows_set_aside"]:
         yield f"rows set aside, with reasons: {out / 'set_aside'}"
+
+
+def _light_line(summary: Mapping[str, Any]) -> str:
+    found = summary["light_curves"]
+    searched = ", ".join(f"{n:,} {name}" for name, n in found.get("searched", {}).items()) or "none"
+    classes = ", ".join(f"{n:,} {name}" for name, n in summary["classes"].items() if n)
+    failed = sum(found.get("failed", {}).values())
+    return (
+        f"light curves: {found['n_curves']:,} of {found['n_files']:,} files; stars searched: {searched}; "
+        f"{summary['n_periodic']:,} periodic variables{': ' + classes if classes else ''}"
+        f"{f'; {failed:,} failed, see the catalogue variables' if failed else ''}"
+    )
 
 
 def state_lines(survey: Survey) -> Iterator[str]:

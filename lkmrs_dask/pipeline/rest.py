@@ -21,6 +21,7 @@ REST, _UNIT = "rest", "all"
 _FILES = (
     *(f"set_aside/{name}.csv" for name in TABLES),
     "set_aside/suspicious_positions.csv",
+    "set_aside/light_curves.csv",
     LIST,
     "receipts/job.json",
     "summary.json",

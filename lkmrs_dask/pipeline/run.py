@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from lkmrs_dask.catalog.receipts import write_text
 from lkmrs_dask.errors import LkmrsError
+from lkmrs_dask.pipeline.classifier_stage import CLASSIFIER, TRAINING, Training
 from lkmrs_dask.pipeline.cluster import Crew, Place, open_crew
 from lkmrs_dask.pipeline.comparisons import compare_surveys
 from lkmrs_dask.pipeline.draft import Draft
@@ -20,6 +21,15 @@ from lkmrs_dask.pipeline.footprints import Footprints
 from lkmrs_dask.pipeline.identifiers import Identifiers
 from lkmrs_dask.pipeline.ingest import Ingested, ingest, write_set_aside
 from lkmrs_dask.pipeline.job import Job
+from lkmrs_dask.pipeline.light_curve_stage import (
+    CURVE_FILES,
+    DESCRIPTIONS,
+    LIGHT_CURVES,
+    LightCurves,
+    write_light_curves,
+)
+from lkmrs_dask.pipeline.light_products import check_hr_files
+from lkmrs_dask.pipeline.light_stages import FREQUENCIES, MAGNITUDES, write_frequencies, write_magnitudes
 from lkmrs_dask.pipeline.matches import write_matches
 from lkmrs_dask.pipeline.peculiar import find_peculiar
 from lkmrs_dask.pipeline.products import Results, write_products
@@ -32,6 +42,7 @@ from lkmrs_dask.pipeline.stages import Failure
 from lkmrs_dask.pipeline.star_stages import write_means, write_stars
 from lkmrs_dask.pipeline.summary import make_summary, read_summary
 from lkmrs_dask.pipeline.survey import MATCHES, MEANS, Survey
+from lkmrs_dask.pipeline.variable_stage import VARIABLES, write_variables
 from lkmrs_dask.pipeline.velocity_stages import (
     KINEMATICS,
     ORBITS,
@@ -94,6 +105,8 @@ def run_job(
     survey = Survey(Path(out).absolute())  # workers may have another current folder
     sources = [(spec.catalog, source) for spec, source in job.sources()]
     survey.check_inputs(file for spec in job.external for file in spec.check(job.raw))
+    survey.check_inputs(file for spec in job.light_curves for file in spec.found(job.raw))
+    check_hr_files(job.hr_diagram)
     with survey.locked():
         draft = Draft(survey)
         draft.begin()
@@ -128,7 +141,7 @@ def run_readings(
         draft.stale = stale_parts(survey)
         ingested = ingest(readings, job.settings, draft, crew, report)
         externals, lost = write_external(job, draft, crew, report, keep=keep_external)
-        science = _science(job, ingested, externals, draft, crew, report)
+        science = _science(job, ingested, externals, draft, crew, report, keep=keep_external)
         failures = [*ingested.failures, *lost, *science.failures]
     if failures and survey.success.is_file():
         raise LkmrsError(_lost(failures, f"{survey.root} is as it was; run the same command again to go on"))
@@ -148,6 +161,8 @@ def run_readings(
         compare_surveys(externals, draft, job.comparison, job.offsets, report),
         find_peculiar(job, draft),
         science.zero_points,
+        science.light_curves,
+        science.training,
     )
     write_products(job, draft, results, report)
     field = science.footprints.field(ingested.stars)
@@ -171,6 +186,8 @@ class _Science:
     deviations: DeviationSummary
     footprints: Footprints
     zero_points: ZeroPoints | None
+    light_curves: LightCurves | None
+    training: Training | None
     failures: list[Failure]
 
 
@@ -181,6 +198,8 @@ def _science(
     draft: Draft,
     crew: Crew,
     report: Reporter,
+    *,
+    keep: bool,
 ) -> _Science:
     """Stages behind the catalogues of raw files."""
     for name in {"spectra", "measurements"} - set(ingested.rows):
@@ -194,7 +213,7 @@ def _science(
     deviations, lost = sum_deviations(job.error_law, draft, crew, report)
     failures += lost
     made: list[str] = []
-    zero_points = None
+    zero_points, light_curves, training = None, None, None
     if any(overview.total()[f"n_{name}"] for name in PARAMETERS):
         identifiers = Identifiers.from_catalogs(externals, job.settings)
         failures += write_means(draft, footprints, identifiers, crew, report)
@@ -211,14 +230,44 @@ def _science(
             _drop(draft, ORBITS)
         zero_points, lost = find_zero_points(externals, job.zero_points, draft, crew, report)
         failures += lost
+        found, lost = write_magnitudes(externals, job.hr_diagram, draft, crew, report)
+        failures += lost
+        if not found:
+            _drop(draft, MAGNITUDES)
+        light_curves, training, lost = _light(job, draft, crew, report, keep=keep)
+        failures += lost
         failures += write_stars(job.metal_poor, draft, crew, report)
     else:
-        for name in (MEANS, RV, KINEMATICS, ORBITS, "stars"):
+        for name in (MEANS, RV, KINEMATICS, ORBITS, MAGNITUDES, *_LIGHT, "stars"):
             _drop(draft, name)
     for name in set(draft.survey.catalog_names()) - set(made):
         if name.startswith(f"{MATCHES}/"):
             _drop(draft, name)
-    return _Science(overview, deviations, footprints, zero_points, failures)
+    return _Science(overview, deviations, footprints, zero_points, light_curves, training, failures)
+
+
+_LIGHT = (LIGHT_CURVES, FREQUENCIES, VARIABLES)
+
+
+def _light(
+    job: Job, draft: Draft, crew: Crew, report: Reporter, *, keep: bool
+) -> tuple[LightCurves | None, Training | None, list[Failure]]:
+    """Stages of light curves, where there are some."""
+    found, failures = write_light_curves(job, draft, crew, report, keep=keep)
+    if found is None or not found.n_curves:
+        for name in _LIGHT:
+            _drop(draft, name)
+        for name in (
+            DESCRIPTIONS,
+            TRAINING,
+            *(f"receipts/{one}" for one in (CURVE_FILES, TRAINING, CLASSIFIER)),
+        ):
+            if found is None or name not in (DESCRIPTIONS, f"receipts/{CURVE_FILES}"):
+                draft.remove(name)
+        return found, None, failures
+    failures += write_frequencies(job.variability, job.frequencies, draft, crew, report)
+    training, lost = write_variables(job, draft, crew, report)
+    return found, training, [*failures, *lost]
 
 
 def _drop(draft: Draft, name: str) -> None:

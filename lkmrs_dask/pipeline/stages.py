@@ -42,12 +42,15 @@ class Unit:
         Argument of the stage's function.
     weight : int
         About how much work it is: heavy ones begin first, so that none is left alone at the end.
+    size : int
+        What it counts in progress, of the stage's unit.
     """
 
     name: str
     fingerprint: str
     task: Any
     weight: int = 0
+    size: int = 1
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,7 @@ class _Loop:
         if fault is None:
             receipt = future.result()
             self.result.receipts[unit.name] = receipt
-            self._record.finish_unit(receipt.rows, receipt.peak_memory_mb)
+            self._record.finish_unit(receipt.rows, receipt.peak_memory_mb, unit.size)
             return False
         if isinstance(fault, OSError) and fault.errno in _FULL:
             raise LkmrsError(
@@ -202,5 +205,5 @@ class _Loop:
         if not isinstance(fault, Exception):
             raise fault
         self.result.failures.append(Failure(stage, unit.name, tries, self._crew.explain(fault)))
-        self._record.fail_unit()
+        self._record.fail_unit(unit.size)
         return False

@@ -18,6 +18,7 @@ from lkmrs_dask.pipeline.maps import star_means
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.stages import Failure
 from lkmrs_dask.pipeline.survey import MEANS
+from lkmrs_dask.pipeline.variable_stage import CLASSES_OF_STARS, VARIABLES
 from lkmrs_dask.pipeline.velocity_stages import KINEMATICS, RV, VARIABLE
 from lkmrs_dask.schema import MEASUREMENTS, STARS
 from lkmrs_dask.stars.kinematics.high_velocity import HIGH_VELOCITY_COLUMNS
@@ -64,7 +65,7 @@ def write_stars(settings: MetalPoorSettings, draft: Draft, crew: Crew, report: R
     means = draft_catalog(draft, MEANS)
     if means is None:
         return []
-    beside = [Beside(RV, VARIABLE), Beside(KINEMATICS, _SPEED)]
+    beside = [Beside(RV, VARIABLE), Beside(KINEMATICS, _SPEED), Beside(VARIABLES, CLASSES_OF_STARS)]
     if settings.least_snr:
         beside.append(Beside("measurements", _SNR))
     work = MapWork(
@@ -80,6 +81,7 @@ def _labelled(
     given: None,
     variability: pa.Table,
     kinematics: pa.Table,
+    variables: pa.Table,
     measurements: pa.Table | None = None,
 ) -> pa.Table:
     star = means.column("star_id")
@@ -89,6 +91,9 @@ def _labelled(
         "metal_poor": metal_poor(feh, error, n_feh=n_feh, snr=snr, settings=settings).metal_class,
         "RVV": rows_of_stars(star, variability).column("rv_variable"),
         "high_velocity": rows_of_stars(star, kinematics).column("high_velocity"),
+        "variable_class": rows_of_stars(star, variables.filter(variables.column("best"))).column(
+            "variable_class"
+        ),
     }
     return means.append_column(_LABEL, join_labels(labels))
 

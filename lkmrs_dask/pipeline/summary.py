@@ -33,6 +33,7 @@ COUNT_NAMES = (
     "n_spectra", "n_single", "n_coadd", "n_stars", "n_stars_kepler", "n_stars_k2", "n_teff", "n_logg",
     "n_feh", "n_rv", "n_vsini", "n_alpha_m", "n_stars_with_parameters", "n_stars_with_3_coadds",
     "n_with_kic_epic", "n_mp", "n_vmp", "n_bound_hivels", "n_unbound_hivels", "n_rv_stars", "n_rvv",
+    "n_periodic",
 )  # fmt: skip
 _PACKAGES = ("dask", "distributed", "pyarrow", "numpy", "pandas", "astropy", "healpy")
 
@@ -72,6 +73,8 @@ def make_summary(
     return {
         "job": job.name,
         **{name: int(counts.get(name, 0)) for name in COUNT_NAMES},
+        "classes": results.peculiar.periodic.classes if results.peculiar.periodic is not None else {},
+        "light_curves": _light(results),
         "n_plates": total["n_plates"],
         "n_exposures": total["n_exposures"],
         "catalogs": {name: len(open_catalog(path)) for name, path in catalogs.items()},
@@ -95,6 +98,20 @@ def make_summary(
             **{name: version(name) for name in _PACKAGES},
         },
     }
+
+
+def _light(results: Results) -> dict[str, Any]:
+    """Light curves: how many there are and were searched, what failed, and how good the classifier is."""
+    if results.light_curves is None:
+        return {}
+    found = results.light_curves.as_json()
+    if results.peculiar.periodic is not None:
+        periodic = results.peculiar.periodic
+        found |= {"searched": periodic.searched, "failed": periodic.failed}
+    if results.training is not None:
+        names = ("n_stars", "real", "balanced_accuracy", "calibration_error")
+        found["classifier"] = {name: results.training.evaluation[name] for name in names}
+    return found
 
 
 def _settings(job: Job) -> dict[str, Any]:

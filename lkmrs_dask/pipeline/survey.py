@@ -19,6 +19,7 @@ __all__ = ["CATALOGS", "MATCHES", "MEANS", "Survey"]
 _A_LOOK = 0.1  # seconds
 CATALOGS = (
     "spectra", "measurements", "means", "stars", "targets", "rv_variability", "kinematics", "orbits",
+    "light_curves", "magnitudes", "frequencies", "variables",
 )  # fmt: skip
 """Catalogues of a survey; those of stars that other surveys have too are in the folder `MATCHES`."""
 

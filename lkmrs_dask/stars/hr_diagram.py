@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import IntFlag
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +12,7 @@ from lkmrs_dask.errors import UsageError
 
 __all__ = [
     "AbsoluteMagnitudes", "MagnitudeFlag", "absolute_magnitudes", "bolometric_correction",
-    "extinction_coefficient", "magnitude_of_luminosity", "reddening", "share_in_front",
+    "extinction_coefficient", "magnitude_of_luminosity",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -30,7 +29,11 @@ _EBV_RELATIVE, _EBV_LEAST = 0.10, 0.01  # Burstein & Heiles 1982: 10 % or 0.01 m
 
 
 class MagnitudeFlag(IntFlag):
-    """What is to be known of an absolute magnitude; those from NO_G to LOW_PARALLAX_SNR have none."""
+    """What is to be known of an absolute magnitude; with any of those to LOW_PARALLAX_SNR there is none.
+
+    NO_EXTINCTION: none was taken away.  NO_TEFF: A_G is that of a star like the Sun.  ZERO_POINT_OUTSIDE:
+    the formula of the parallax's zero point does not apply.  DOUBTFUL_EXTINCTION: the map of dust says so.
+    """
 
     OK = 0
     NO_G = 1
@@ -39,6 +42,8 @@ class MagnitudeFlag(IntFlag):
     LOW_PARALLAX_SNR = 8
     NO_EXTINCTION = 16
     NO_TEFF = 32
+    ZERO_POINT_OUTSIDE = 64
+    DOUBTFUL_EXTINCTION = 128
 
 
 class AbsoluteMagnitudes(NamedTuple):
@@ -66,82 +71,6 @@ def extinction_coefficient(teff: ArrayLike) -> Floats:
     """
     value = np.asarray(teff, np.float64)
     return np.asarray(np.where(np.isfinite(value), np.interp(value, *_EXTINCTION.T), np.nan), np.float64)
-
-
-def reddening(ra: ArrayLike, dec: ArrayLike, query: Callable[[Any], ArrayLike] | None = None) -> Floats:
-    """E(B-V) along the whole line of sight.
-
-    Parameters
-    ----------
-    ra, dec : array_like of float, shape (n,)
-        ICRS, deg.
-    query : callable, optional
-        Takes an `astropy.coordinates.SkyCoord` and gives E(B-V), as all maps of dustmaps do; by default that
-        of Burstein & Heiles 1982, which dustmaps brings along (nothing is downloaded).  It knows nothing
-        within 10 deg of the Galactic plane.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        Mag; NaN where the map has none, or the position is not finite.
-
-    Raises
-    ------
-    UsageError
-        Where dustmaps is not installed, or the positions make no sense.
-
-    References
-    ----------
-    Burstein & Heiles 1982, AJ 87, 1165; Green 2018, JOSS 3, 695.
-    """
-    right, up = np.broadcast_arrays(np.asarray(ra, np.float64), np.asarray(dec, np.float64))
-    known = np.isfinite(right) & np.isfinite(up)
-    if (np.abs(up[known]) > 90).any():
-        raise UsageError("declinations must be from -90 to 90 degrees")
-    if query is None:
-        try:
-            from dustmaps.bh import BHQuery  # type: ignore[import-not-found, unused-ignore]
-        except ImportError as fault:
-            raise UsageError(
-                "extinction needs the package dustmaps: install it (pip install dustmaps), give a query of "
-                "your own, or do without extinction"
-            ) from fault
-        query = BHQuery()
-    ebv = np.full(right.shape, np.nan)
-    if known.any():
-        from astropy.coordinates import SkyCoord
-
-        ebv[known] = np.asarray(query(SkyCoord(right[known], up[known], unit="deg")), np.float64)
-    ebv[~(ebv > -0.1)] = np.nan
-    return np.asarray(np.maximum(ebv, 0.0))
-
-
-def share_in_front(latitude: ArrayLike, distance: ArrayLike, height: float = 125.0) -> Floats:
-    """Share of the dust of a line of sight that lies in front of a star, for an exponential layer.
-
-    Parameters
-    ----------
-    latitude : array_like of float
-        Galactic, deg.
-    distance : array_like of float
-        Pc.
-    height : float
-        Scale height, pc: 125 (Marshall et al. 2006, A&A 453, 635).
-
-    Returns
-    -------
-    ndarray of float64
-        From 0 to 1.  With the Sun in the plane: 1 - exp(-d |sin b| / height).
-
-    Raises
-    ------
-    UsageError
-        For a height that is not positive.
-    """
-    if not height > 0:
-        raise UsageError(f"the scale height of the dust must be positive, not {height!r}")
-    above = np.abs(np.sin(np.radians(np.asarray(latitude, np.float64)))) * np.asarray(distance, np.float64)
-    return np.asarray(-np.expm1(-above / height), np.float64)
 
 
 def absolute_magnitudes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
+from glob import glob
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -24,11 +25,13 @@ PAPER_MASSES = (0.4, 0.8, 1.2, 2.0, 2.8)
 """Masses of the tracks in Fig. 9, solar masses."""
 
 _G_NAMES = ("Gaia_G_EDR3", "Gaia_G_DR2Rev", "Gaia_G_MAW", "Gaia_G_DR2", "Gaia_G")
+_GENEVA = ("line", "time", "mass", "lg(L)", "lg(Teff)")
+_SAME_MASS = 0.005
 _MAIN_SEQUENCE, _LAST_PHASE = 0, 3  # of MIST: -1 is the way to the main sequence, 3 is core helium burning
 
 
 class Track(NamedTuple):
-    """A track of MIST from the main sequence to the end of core helium burning.
+    """A track from the main sequence on: of MIST to the end of core helium burning, of Geneva to its end.
 
     Parameters
     ----------
@@ -42,6 +45,8 @@ class Track(NamedTuple):
         Whether M_G is from the luminosity and a bolometric correction, not of the file.
     path : str
         The file.
+    model : str
+        ``MIST`` or ``Geneva``.
     """
 
     mass: float
@@ -50,6 +55,7 @@ class Track(NamedTuple):
     m_g: Floats
     converted: bool
     path: str
+    model: str = "MIST"
 
 
 class Strip(NamedTuple):
@@ -62,7 +68,7 @@ class Strip(NamedTuple):
 
 
 def read_track(path: str | os.PathLike) -> Track:
-    """Read a track of MIST: ``.track.eep.cmd`` with magnitudes, or ``.track.eep`` without.
+    """Read a track: of MIST, ``.track.eep.cmd`` with magnitudes or ``.track.eep`` without, or of Geneva.
 
     Parameters
     ----------
@@ -80,17 +86,25 @@ def read_track(path: str | os.PathLike) -> Track:
 
     References
     ----------
-    Dotter 2016, ApJS 222, 8; Choi et al. 2016, ApJ 823, 102.
+    Dotter 2016, ApJS 222, 8; Choi et al. 2016, ApJ 823, 102 (MIST).  Ekstroem et al. 2012, A&A 537, A146
+    (Geneva).
     """
     try:
         lines = Path(path).read_text(encoding="ascii").splitlines()
-        header = [line[1:].split() for line in lines if line.startswith("#")]
-        values = [line for line in lines if line.strip() and not line.startswith("#")]
-        rows = np.loadtxt(values, ndmin=2) if values else np.empty((0, 0))
     except OSError as fault:
         raise InputError(f"cannot be read: {fault.strerror}", file=path) from fault
-    except ValueError as fault:  # of which an error of decoding is one
-        raise InputError(f"is no track of MIST, or is cut short ({fault})", file=path) from fault
+    except UnicodeDecodeError as fault:
+        raise InputError("is no track: it is no plain text", file=path) from fault
+    try:
+        return _geneva(lines, path) if _is_geneva(lines[:1]) else _mist(lines, path)
+    except ValueError as fault:
+        raise InputError(f"is no track of MIST or Geneva, or is cut short ({fault})", file=path) from fault
+
+
+def _mist(lines: list[str], path: str | os.PathLike) -> Track:
+    header = [line[1:].split() for line in lines if line.startswith("#")]
+    values = [line for line in lines if line.strip() and not line.startswith("#")]
+    rows = np.loadtxt(values, ndmin=2) if values else np.empty((0, 0))
     names = header[-1] if header else []
     mass, feh = _after(header, "initial_mass"), _after(header, "[Fe/H]")
     if not np.isfinite(mass) or "log_Teff" not in names or len(names) != rows.shape[1] or not len(rows):
@@ -107,6 +121,23 @@ def read_track(path: str | os.PathLike) -> Track:
     return Track(mass, feh, teff[use], m_g[use], band is None, str(path))
 
 
+def _is_geneva(start: Sequence[str]) -> bool:
+    return bool(start) and tuple(start[0].split()[:5]) == _GENEVA
+
+
+def _geneva(lines: list[str], path: str | os.PathLike) -> Track:
+    """Of a file with one line of names, one of units, and a row for each of 400 points of equal phase."""
+    values = [line for line in lines[2:] if line.strip()]
+    if not values:
+        raise InputError("is a track of Geneva without a row", file=path)
+    rows = np.loadtxt(values, usecols=range(5), ndmin=2)
+    mass, log_l, log_teff = rows[:, 2:5].T
+    teff = 10.0**log_teff
+    return Track(
+        float(mass[0]), np.nan, teff, magnitude_of_luminosity(log_l, teff), True, str(path), "Geneva"
+    )
+
+
 def _after(header: Sequence[Sequence[str]], name: str) -> float:
     """The value below a name in the header."""
     for names, values in pairwise(header):
@@ -118,41 +149,74 @@ def _after(header: Sequence[Sequence[str]], name: str) -> float:
     return np.nan
 
 
-def read_tracks(folder: str | os.PathLike, masses: Sequence[float] = PAPER_MASSES) -> list[Track]:
-    """Read those tracks of a folder that have one of some masses.
+def read_tracks(
+    places: str | os.PathLike | Sequence[str | os.PathLike], masses: Sequence[float] = PAPER_MASSES
+) -> list[Track]:
+    """Read those tracks that have one of some masses.
 
     Parameters
     ----------
-    folder : path
-        With ``*.eep.cmd`` or ``*.eep`` files; the former win.
+    places : path or sequence of path
+        A folder, or a pattern (``*``, ``**``) of files, or several of them.  Of a folder those files are
+        read that are tracks; files that a pattern names must be some.
     masses : sequence of float
         Solar masses, to within 0.5 %.
 
     Returns
     -------
     list of Track
-        By mass; `missing_masses` tells which are not there.
+        By mass; `missing_masses` tells which are not there.  Where a mass has several tracks, it is the
+        first of: MIST with magnitudes, MIST without, Geneva; each in the order of their paths.
 
     Raises
     ------
     InputError
-        For a folder that is not there, or a file that is no track.
+        For a folder that is not there, a pattern that no file fits, or a file that is no track.
     """
-    place = Path(folder)
-    if not place.is_dir():
-        raise InputError("there is no such folder of tracks", file=folder)
-    found: dict[float, Track] = {}
-    for path in [*sorted(place.glob("*.eep.cmd")), *sorted(place.glob("*.eep"))]:
-        track = read_track(path)
-        wanted = next((one for one in masses if abs(track.mass / one - 1.0) < 0.005), None)
+    several = [places] if isinstance(places, str | os.PathLike) else places
+    paths = [file for place in several for file in _files(place)]
+    found: dict[float, tuple[int, Track]] = {}
+    for track in (read_track(path) for path in dict.fromkeys(paths)):
+        wanted = next((one for one in masses if _is_mass(track, one)), None)
         if wanted is not None:
-            found.setdefault(wanted, track)
-    return [found[mass] for mass in sorted(found)]
+            rank = 2 if track.model == "Geneva" else int(track.converted)
+            if wanted not in found or rank < found[wanted][0]:
+                found[wanted] = rank, track
+    return [found[mass][1] for mass in sorted(found)]
+
+
+def _files(place: str | os.PathLike) -> list[Path]:
+    """Tracks of a folder, or the files that a pattern names."""
+    path = Path(place).expanduser()
+    if path.is_dir():
+        return [file for file in sorted(path.iterdir()) if file.is_file() and _looks_like_track(file)]
+    if path.is_file():
+        return [path]
+    named = [Path(one) for one in sorted(glob(str(path), recursive=True)) if Path(one).is_file()]
+    if not named:
+        wild = any(sign in str(place) for sign in "*?[")
+        raise InputError(
+            "no file of tracks fits" if wild else "there is no such folder of tracks", file=place
+        )
+    return named
+
+
+def _looks_like_track(path: Path) -> bool:
+    if path.name.endswith((".eep", ".eep.cmd")):
+        return True
+    if path.suffix != ".dat":
+        return False
+    with path.open(encoding="ascii", errors="replace") as stream:
+        return _is_geneva([stream.readline(1000)])
+
+
+def _is_mass(track: Track, mass: float) -> bool:
+    return abs(track.mass / mass - 1.0) < _SAME_MASS
 
 
 def missing_masses(tracks: Sequence[Track], masses: Sequence[float] = PAPER_MASSES) -> list[float]:
     """Masses of which there is no track."""
-    return [one for one in masses if not any(abs(track.mass / one - 1.0) < 0.005 for track in tracks)]
+    return [one for one in masses if not any(_is_mass(track, one) for track in tracks)]
 
 
 def read_strips(path: str | os.PathLike | None = None) -> list[Strip]:

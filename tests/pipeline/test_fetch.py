@@ -400,7 +400,7 @@ def test_the_address_book_holds_together() -> None:
     assert wanted <= set(book)
     check: Callable[[str], bool] = lambda url: urlsplit(url).scheme == "https" and "." in urlsplit(url).netloc  # noqa: E731
     for entry in book.values():
-        ways = [bool(entry.files), entry.listing is not None, entry.by_hand is not None]
+        ways = [bool(entry.files), entry.listing is not None, entry.by_hand is not None, bool(entry.by_star)]
         assert sum(ways) == 1, entry.name
         assert entry.title, entry.name
         assert entry.cite, entry.name
@@ -409,6 +409,9 @@ def test_the_address_book_holds_together() -> None:
             assert check(file.url), file
             assert re.fullmatch(r"[\w.-]+", file.name), file
             assert file.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", file.sha256), file
+        assert all(check(rule) for rule in entry.by_star.values()), entry.name
+        assert all(check(url) for url in (entry.ask, entry.script, entry.page) if url), entry.name
+        assert bool(entry.page) == bool(entry.by_star), entry.name
         assert entry.listing is None or (
             check(entry.listing) and check(entry.folder) and entry.folder[-1] == "/"
         )

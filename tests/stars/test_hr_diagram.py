@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,8 +17,6 @@ from lkmrs_dask.stars.hr_diagram import (
     bolometric_correction,
     extinction_coefficient,
     magnitude_of_luminosity,
-    reddening,
-    share_in_front,
 )
 from lkmrs_dask.stars.hr_tracks import missing_masses, read_strips, read_track, read_tracks
 
@@ -68,10 +64,6 @@ def test_wrong_calls() -> None:
         absolute_magnitudes([1, 2], [1, 2, 3], 0.1)
     with pytest.raises(UsageError, match="least_snr"):
         absolute_magnitudes(1, 1, 1, least_snr=0)
-    with pytest.raises(UsageError, match="scale height"):
-        share_in_front(10, 100, 0)
-    with pytest.raises(UsageError, match="declinations"):
-        reddening([0.0], [91.0], lambda place: [0.0])
 
 
 def test_extinction_coefficient() -> None:
@@ -79,38 +71,6 @@ def test_extinction_coefficient() -> None:
     assert extinction_coefficient(7000.0) == pytest.approx((2.71 + 2.78) / 2)
     assert extinction_coefficient([3000, 20000]).tolist() == [2.53, 2.84]
     assert math.isnan(extinction_coefficient(NAN))
-
-
-def test_dust_in_front() -> None:
-    assert share_in_front(90.0, 125.0) == pytest.approx(1 - math.exp(-1))
-    assert share_in_front(-30.0, 250.0) == pytest.approx(1 - math.exp(-1))
-    assert share_in_front([0.0, 45.0], [1000.0, 0.0]).tolist() == [0.0, 0.0]
-    assert share_in_front(20.0, 1e6) == pytest.approx(1.0)
-
-
-def test_reddening_by_a_map() -> None:
-    """Positions without a value, or not finite, have none."""
-    seen = []
-
-    def query(place: SimpleNamespace) -> list[float]:
-        seen.append((place.ra.deg.tolist(), place.dec.deg.tolist()))
-        return [0.1, NAN, -0.004]
-
-    found = reddening([10.0, NAN, 0.0, 359.9], [-5.0, 3.0, 90.0, 2.0], query)
-    assert seen == [([10.0, 0.0, 359.9], [-5.0, 90.0, 2.0])]
-    np.testing.assert_array_equal(found, [0.1, NAN, NAN, 0.0])
-    assert reddening([], [], query).shape == (0,)
-
-
-def test_dustmaps_absent_or_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "dustmaps.bh", None)
-    with pytest.raises(UsageError, match="install it"):
-        reddening([1.0], [2.0])
-    package, bh = ModuleType("dustmaps"), ModuleType("dustmaps.bh")
-    bh.__dict__["BHQuery"] = lambda: lambda place: np.full(len(place), 0.2)
-    monkeypatch.setitem(sys.modules, "dustmaps", package)
-    monkeypatch.setitem(sys.modules, "dustmaps.bh", bh)
-    assert reddening([1.0, 2.0], [2.0, 2.0]).tolist() == [0.2, 0.2]
 
 
 def test_sun() -> None:
@@ -121,13 +81,36 @@ def test_sun() -> None:
     )
 
 
+def test_real_magnitudes(shared: Path) -> None:
+    """The magnitudes of Gaia's variables with Gaia's own extinction, where it has one.
+
+    The file has seven digits; extinction goes in as E(B-V) of a star of 5772 K.
+    """
+    path = shared / "data" / "gaia" / "gaia_dr3_variables.csv"
+    table = np.genfromtxt(path, delimiter=",", names=True, usecols=range(5, 13))
+    a_g = np.nan_to_num(table["ag_gspphot"])
+    found = absolute_magnitudes(
+        table["phot_g_mean_mag"], table["parallax"], table["parallax_error"], teff=5772.0, ebv=a_g / 2.66
+    )
+    assert len(table) == 20_000
+    assert (found.flag == MagnitudeFlag.OK).all()
+    np.testing.assert_allclose(found.m_g, table["abs_mag_g"], atol=2e-6)
+
+
 def test_real_tracks(shared: Path) -> None:
-    """Three masses are there; G of MIST agrees with luminosity and bolometric correction."""
+    """Three masses of MIST are there, and one of Geneva; MIST's G agrees with its luminosity."""
     folder = shared / "data" / "tracks"
     tracks = read_tracks(folder)
-    assert [one.mass for one in tracks] == [0.4, 0.8, 1.2]
-    assert missing_masses(tracks) == [2.0, 2.8]
+    assert [(one.mass, one.model) for one in tracks] == [
+        (0.4, "MIST"), (0.8, "MIST"), (1.2, "MIST"), (2.0, "Geneva"),
+    ]  # fmt: skip
+    assert missing_masses(tracks) == [2.8]
     assert missing_masses([]) == [0.4, 0.8, 1.2, 2.0, 2.8]
+    geneva = tracks.pop()
+    # The first row of the file: log L = 1.208899, log Teff = 3.972774; a star of 2 solar masses begins at A2.
+    assert geneva.teff[0] == pytest.approx(10**3.972774)
+    assert geneva.m_g[0] == pytest.approx(magnitude_of_luminosity(1.208899, 10**3.972774))
+    assert len(geneva.teff) == 400
     for track in tracks:
         assert track.feh == 0.0
         assert not track.converted
@@ -173,6 +156,41 @@ def test_track_without_magnitudes(tmp_path: Path) -> None:
     assert [one.mass for one in read_tracks(tmp_path)] == [2.0]
 
 
+GENEVA = """line time mass lg(L) lg(Teff) 1H_surf
+- yr Msun Lsun K mass
+
+1 0.1E+07 2.8 1.8 4.05 0.72
+2 0.2E+07 2.79 1.9 4.00 0.72
+"""
+
+
+def test_which_track_of_a_mass(tmp_path: Path) -> None:
+    """MIST before Geneva; of a folder only tracks are read; patterns and lists of them."""
+    (tmp_path / "notes.dat").write_text("of no track\n")
+    (tmp_path / "a.dat").write_text(GENEVA)
+    (tmp_path / "b.dat").write_text(GENEVA.replace("2.8 1.8", "2.0 1.1").replace("2.79", "2.0"))
+    (tracks_b, tracks_a) = read_tracks(tmp_path)
+    assert (tracks_b.mass, tracks_a.mass, tracks_a.model, tracks_a.converted) == (2.0, 2.8, "Geneva", True)
+    np.testing.assert_allclose(tracks_a.teff, 10.0 ** np.array([4.05, 4.0]))
+    np.testing.assert_allclose(tracks_a.m_g, magnitude_of_luminosity([1.8, 1.9], tracks_a.teff))
+    assert math.isnan(tracks_a.feh)
+    (tmp_path / "c.eep").write_text(TRACK)
+    assert [one.model for one in read_tracks(tmp_path)] == ["MIST", "Geneva"]
+    assert [one.model for one in read_tracks(str(tmp_path / "[ab].dat"))] == ["Geneva", "Geneva"]
+    two = read_tracks([tmp_path / "a.dat", str(tmp_path / "*.eep")])
+    assert [(one.mass, one.model) for one in two] == [(2.0, "MIST"), (2.8, "Geneva")]
+    assert read_tracks(tmp_path, (1.0,)) == []
+    assert read_tracks([]) == []
+    with pytest.raises(InputError, match=r"notes\.dat"):
+        read_tracks(tmp_path / "*.dat")
+    with pytest.raises(InputError, match="no file of tracks fits"):
+        read_tracks(tmp_path / "*.txt")
+    for text in (GENEVA[:60], GENEVA.replace("1.9 4.00 0.72", "1.9"), GENEVA.replace("1.8", "x")):
+        (tmp_path / "a.dat").write_text(text)
+        with pytest.raises(InputError, match=r"a\.dat"):
+            read_tracks(tmp_path / "a.dat")
+
+
 @pytest.mark.parametrize(
     "text", ["", "no track\n", TRACK[:-8] + "4.0 3.7\n", TRACK.replace("log_L", "what"),
              TRACK.replace("initial_mass", "mass"), "# a\xe9"]
@@ -195,6 +213,22 @@ def test_our_strip() -> None:
     assert blue.teff[-1] == pytest.approx(8700.0)
     assert (red.teff < blue.teff).all()
     np.testing.assert_allclose(red.m_g[0], magnitude_of_luminosity(0.6, red.teff[0]))
+
+
+def test_real_pulsators_are_in_the_strip(shared: Path) -> None:
+    """Both delta Scuti stars of the Pleiades, by temperature and radius of their TESS files."""
+    from astropy.io import fits
+
+    red, blue = read_strips()
+    files = sorted((shared / "data" / "lc_tess_dsct").glob("*.fits"))
+    assert len(files) == 2
+    for path in files:
+        header = fits.getheader(path)
+        teff = header["TEFF"]
+        m_g = float(magnitude_of_luminosity(2 * math.log10(header["RADIUS"] * (teff / 5772.0) ** 2), teff))
+        # Both edges run from faint to bright.
+        low, high = (np.interp(-m_g, -one.m_g, one.teff) for one in (red, blue))
+        assert low < teff < high
 
 
 def test_strips_of_users(tmp_path: Path) -> None:

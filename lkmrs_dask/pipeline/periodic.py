@@ -1,0 +1,107 @@
+"""Periodic variables (section 4.3): a row a star with its class, and whether it is known as a variable."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lkmrs_dask.pipeline.beside import rows_of_stars
+from lkmrs_dask.pipeline.draft import Draft
+from lkmrs_dask.pipeline.known_stars import KnownStars
+from lkmrs_dask.pipeline.light_stages import FREQUENCIES
+from lkmrs_dask.pipeline.map_stage import draft_catalog
+from lkmrs_dask.pipeline.variable_stage import VARIABLES
+from lkmrs_dask.stars.labels import VARIABLE_CLASSES
+
+__all__ = ["Periodic", "find_periodic"]
+
+_KNOWN = ("discovery", "known_list", "known_name", "known_type", "known_reference")
+_OF_STAR = ("uid", "gaia_source_id", "kic_epic", "tic")
+_OF_CURVE = (
+    "star_id", "ra", "dec", "mission", "variable_class", "confidence", "agree", "rule_class", "rule_score",
+    "model_class", "model_probability", "period", "f_main", "amp_main", "snr_main", "n_peaks", "teff", "logg",
+    "m_g", "rv_amplitude",
+)  # fmt: skip
+_MAGNITUDE = 2.5 / np.log(10.0) * 1e-3  # mag of a relative amplitude of a ppt
+_MISSIONS = {"kepler": ("Kepler", "K2"), "tess": ("TESS",)}
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """What the light curves say.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        A row a star with a significant frequency: what its best light curve says, its identifiers, whether
+        it is known, and ``kepler`` and ``tess``: whose light curves show it.
+    counts : dict
+        ``n_periodic`` and ``n_periodic_known``.
+    classes : dict
+        Stars by class.
+    failed : dict
+        Light curves that could not be used, by reason.
+    searched : dict
+        Stars by mission whose light curves were searched.
+    """
+
+    table: pa.Table
+    counts: dict[str, int]
+    classes: dict[str, int]
+    failed: dict[str, int] = field(default_factory=dict)
+    searched: dict[str, int] = field(default_factory=dict)
+
+
+def find_periodic(stars: pa.Table, known: KnownStars, draft: Draft) -> Periodic | None:
+    """Collect periodic variables; None where no light curve was searched.
+
+    Parameters
+    ----------
+    stars : pyarrow.Table
+        The star catalogue: ``star_id`` and identifiers.
+    known : KnownStars
+        The lists that tell which are known, for these stars.
+    draft : Draft
+        Of the run.
+    """
+    catalog = draft_catalog(draft, VARIABLES)
+    if catalog is None:
+        return None
+    rows = catalog[[*_OF_CURVE, "best", "problem"]].to_arrow()
+    searched = draft_catalog(draft, FREQUENCIES)
+    missions = Counter(searched[["mission"]].to_arrow().column("mission").to_pylist()) if searched else {}
+    best = rows.filter(rows.column("best")).select(list(_OF_CURVE))
+    star = best.column("star_id")
+    for name in _OF_STAR:
+        best = best.append_column(name, rows_of_stars(star, stars).column(name))
+    for name, column in _knowledge(best, stars, known).items():
+        best = best.append_column(name, column)
+    shown = rows.filter(pc.is_valid(rows.column("variable_class")))
+    for name, some in _MISSIONS.items():
+        of_mission = shown.filter(pc.is_in(shown.column("mission"), value_set=pa.array(some)))
+        seen = pc.is_in(star, value_set=of_mission.column("star_id").combine_chunks())
+        best = best.append_column(name, seen)
+    amplitude = pc.multiply(best.column("amp_main"), _MAGNITUDE)
+    best = best.append_column("amplitude_mag", amplitude).sort_by([("ra", "ascending"), ("dec", "ascending")])
+    counted = Counter(best.column("variable_class").to_pylist())
+    n_known = pc.sum(pc.equal(best.column("discovery"), "Known")).as_py() or 0
+    problems = Counter(rows.column("problem").drop_null().to_pylist())
+    return Periodic(
+        best,
+        {"n_periodic": len(best), "n_periodic_known": n_known},
+        {name: counted.get(name, 0) for name in VARIABLE_CLASSES},
+        dict(sorted(problems.items())),
+        {name or "others": n for name, n in sorted(missions.items())},
+    )
+
+
+def _knowledge(best: pa.Table, stars: pa.Table, known: KnownStars) -> dict[str, pa.ChunkedArray]:
+    """What the lists know of the periodic variables."""
+    of_star = rows_of_stars(stars.column("star_id"), best).column("variable_class")
+    found = known.of(of_star.combine_chunks()).append_column("star_id", stars.column("star_id"))
+    rows = rows_of_stars(best.column("star_id"), found)
+    return {name: rows.column(name) for name in _KNOWN}
