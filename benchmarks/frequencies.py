@@ -1,26 +1,39 @@
 """Frequencies of a light curve, beside one periodogram and a fit and a periodogram for every frequency.
 
-python benchmarks/frequencies.py [--scale 0.1] [--rounds 5] [--json frequencies.json] [--curves N] [--plain N]
+python benchmarks/frequencies.py [--scale 0.1] [--rounds 5] [--json frequencies.json] [--plain N]
+    [--star-shine PYTHON] [--curves N] [--files FOLDER]
+
+PYTHON is one that has star_shine.  A survey is one of N synthetic light curves, or all files of FOLDER.
 """
 
 from __future__ import annotations
 
 import cProfile
+import json
 import os
 import pstats
+import resource
+import subprocess
+import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from timing import compare, parser, report
 
+from lkmrs_dask.errors import LkmrsError
+from lkmrs_dask.readers.light_curves.reading import light_curve_files, read_light_curve
+from lkmrs_dask.readers.light_curves.stitching import stitch
 from lkmrs_dask.variability import Frequencies, find_frequencies, periodogram
 from lkmrs_dask.variability.one_thread import ONE_THREAD
 
 N_FREQUENCIES = 50
+_TEN = 10  # for star_shine, which takes minutes for so many
 # Points, cadence (d), baseline (d), share of a survey of 2,797 curves: 1,088 of Kepler and K2, 1,709 of TESS.
 KINDS = {
     "kepler": (50_736, 0.02043365, 1350.6, 544 / 2797),
@@ -68,6 +81,8 @@ def plain(t: np.ndarray, y: np.ndarray, n_frequencies: int) -> np.ndarray:
     x, parameters, residual = t - middle, np.array([y.mean()]), y - y.mean()
     for _ in range(n_frequencies):
         frequency, amplitude = periodogram(x, residual)
+        for taken in parameters[1::3]:  # closer ones cannot be told apart: two large ones would cancel out
+            amplitude[np.abs(frequency - taken) < 1.5 / np.ptp(x)] = 0.0
         f, a = frequency[amplitude.argmax()], amplitude.max()
         phase = np.angle(np.exp(-2j * np.pi * f * x) @ residual)
         parameters = np.concatenate([parameters, [f, a * np.cos(phase), -a * np.sin(phase)]])
@@ -125,44 +140,119 @@ def difference(ours: Frequencies, theirs: np.ndarray) -> tuple[float, float]:
     )
 
 
-def survey(n_curves: int, workers: int) -> dict[str, Any]:
-    """Extract the frequencies of a synthetic survey: of every three curves one varies."""
-    kinds = np.repeat(
-        list(KINDS), np.diff(np.rint(np.cumsum([0, *(k[3] for k in KINDS.values())]) * n_curves).astype(int))
-    )
-    curves = [(str(kind), 12 if i % 3 == 0 else 0, i) for i, kind in enumerate(kinds)]
+def star_shine(python: Path, t: np.ndarray, y: np.ndarray, n: int) -> dict[str, Any]:
+    """The same by star_shine, in a process of one thread."""
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/curve.npy", np.stack([t, y]))
+        script = Path(__file__).with_name("star_shine_peer.py")
+        command = [str(python), str(script), f"{folder}/curve.npy", str(n)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True,
+                              env={**os.environ, "NUMBA_NUM_THREADS": "1", "PYTHONPATH": ""})  # fmt: skip
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
-    def one(curve: tuple[str, int, int]) -> tuple[float, int]:
-        kind, n, seed = curve
-        t, y = synthetic_curve(kind, n, seed)
-        start = time.thread_time()
-        found = find_frequencies(t, y)
-        return time.thread_time() - start, len(found)
 
-    one(curves[0])
+Curve = Path | tuple[str, int, int]  # a file, or arguments of synthetic_curve
+
+
+class Done(NamedTuple):
+    """What one light curve took."""
+
+    kind: str
+    cpu_s: float
+    frequencies: int
+    peak_mb: float
+
+
+def read(curve: Curve) -> tuple[str, np.ndarray, np.ndarray]:
+    """Read or make a light curve: kind, time, flux."""
+    if isinstance(curve, Path):
+        star = read_light_curve(curve)
+        whole = stitch([star])
+        return star.mission.lower(), whole.time, whole.flux
+    return curve[0], *synthetic_curve(*curve)
+
+
+def extract(curve: Curve) -> Done:
+    """Read and extract; a light curve that cannot be used counts as one without frequencies."""
+    kind, t, y = read(curve)
+    start = time.thread_time()
+    try:
+        n = len(find_frequencies(t, y))
+    except LkmrsError:
+        n = 0
+    taken = time.thread_time() - start
+    return Done(kind, taken, n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def synthetic_survey(n_curves: int) -> list[Curve]:
+    """Light curves in the shares of the missions; of every three one varies."""
+    shares = np.cumsum([0, *(k[3] for k in KINDS.values())])
+    kinds = np.repeat(list(KINDS), np.diff(np.rint(shares * n_curves).astype(int)))
+    return [(str(kind), 12 if i % 3 == 0 else 0, i) for i, kind in enumerate(kinds)]
+
+
+def pool_of(place: str, workers: int) -> Executor:
+    """Threads or processes; processes are new ones, so that their memory is that of their work."""
+    if place == "threads":
+        return ThreadPoolExecutor(workers)
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+def run_survey(curves: Sequence[Curve], place: str, workers: int) -> dict[str, float]:
+    """Time of a survey, and the highest memory of a process."""
     start = time.perf_counter()
-    with ONE_THREAD, ThreadPoolExecutor(workers) as pool:
-        results = list(pool.map(one, curves))
+    with ONE_THREAD, pool_of(place, workers) as pool:
+        done = list(pool.map(extract, curves, chunksize=1 if place == "threads" else 10))
     wall = time.perf_counter() - start
-    row: dict[str, Any] = {"wall_s": wall, "extraction_cpu_s": sum(taken for taken, _ in results),
-                           "frequencies": sum(n for _, n in results)}  # fmt: skip
+    row = {"median": wall, "curves_a_second": len(curves) / wall, "cpu_s": sum(d.cpu_s for d in done),
+           "peak_mb": max(d.peak_mb for d in done), "found": sum(d.frequencies for d in done)}  # fmt: skip
     for kind in KINDS:
-        mine = [taken for (k, _, _), (taken, _) in zip(curves, results, strict=True) if k == kind]
+        mine = [d.cpu_s for d in done if d.kind == kind]
         row[f"{kind}_ms"] = 1e3 * float(np.mean(mine)) if mine else float("nan")
-    sample = [synthetic_curve(*curve) for curve in curves[:: max(1, len(curves) // 30)]]
-    with ONE_THREAD:
-        row["finufft_share"] = finufft_share(lambda: [find_frequencies(*curve) for curve in sample])
     return row
+
+
+def alone(curves: Sequence[Curve], place: str, workers: int) -> dict[str, float]:
+    """`run_survey` in a new process, so that memory is not that of what was before."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as one:
+        return one.submit(run_survey, curves, place, workers).result()
+
+
+def survey(curves: Sequence[Curve], workers: int) -> tuple[dict[str, dict[str, float]], float]:
+    """Run a survey on threads and on processes, whole and a part; share of FINUFFT in a sample."""
+    part = curves[:: max(1, len(curves) // 300)][:300]  # of the same kinds
+    results = {}
+    for place in ("threads", "processes"):
+        for some in (part, curves) if len(curves) > len(part) else (curves,):
+            results[f"{len(some)} curves, {workers} {place}"] = alone(some, place, workers)
+    sample = [read(curve)[1:] for curve in curves[:: max(1, len(curves) // 60)]]
+    with ONE_THREAD:
+        share = finufft_share(lambda: [find_frequencies(*curve) for curve in sample])
+    return results, share
+
+
+def contender_times(
+    contenders: dict[str, Callable[[], object]], rounds: int
+) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """Clock and process time of each."""
+    results = dict(compare(contenders, rounds))
+    cpu = {
+        name: float(np.median([cpu_seconds(run) for _ in range(rounds)])) for name, run in contenders.items()
+    }
+    return results, cpu
 
 
 def main(arguments: list[str] | None = None) -> dict:
     """Run the benchmark."""
     options = parser(__doc__ or "", "frequencies.json")
     options.add_argument("--curves", type=int, default=0, help="a survey of so many light curves, too")
-    options.add_argument("--workers", type=int, default=2, help="threads for the survey")
+    options.add_argument("--files", type=Path, help="a survey of the files of a folder instead")
+    options.add_argument("--workers", type=int, default=2, help="threads and processes for the survey")
     options.add_argument(
         "--plain", type=int, default=5, help="frequencies for the plain way; 50 take minutes"
     )
+    options.add_argument("--star-shine", type=Path, help="a Python that has star_shine; ten minutes")
     chosen = options.parse_args(arguments)
     curve = real_curve()
     name = "KIC 11754974" if curve else "synthetic"
@@ -170,41 +260,40 @@ def main(arguments: list[str] | None = None) -> dict:
     n_points = max(1000, int(len(t) * chosen.scale))
     t, y = t[:n_points], y[:n_points]
     n_plain = max(1, chosen.plain)
-    contenders = {
-        "one nifty-ls periodogram": lambda: periodogram(t, y),
-        f"find_frequencies, {N_FREQUENCIES}": lambda: find_frequencies(t, y, max_frequencies=N_FREQUENCIES),
-        f"find_frequencies, {n_plain}": lambda: find_frequencies(t, y, max_frequencies=n_plain),
-    }
-    slow = f"nifty-ls and scipy, {n_plain}"
+    numbers = dict.fromkeys((N_FREQUENCIES, n_plain, *((_TEN,) if chosen.star_shine else ())))
+    contenders: dict[str, Callable[[], object]] = {"one nifty-ls periodogram": lambda: periodogram(t, y)}
+    for n in numbers:
+        contenders[f"find_frequencies, {n}"] = partial(find_frequencies, t, y, max_frequencies=n)
+    peers: dict[str, tuple[int, np.ndarray]] = {}
     with ONE_THREAD:
-        results: dict[str, dict[str, Any]] = dict(compare(contenders, chosen.rounds))
-        cpu = {
-            run: np.median([cpu_seconds(call) for _ in range(chosen.rounds)])
-            for run, call in contenders.items()
-        }
-        start = time.perf_counter()
-        peer: list[np.ndarray] = []
-        cpu[slow] = cpu_seconds(lambda: peer.append(plain(t, y, n_plain)))
+        results, cpu = contender_times(contenders, chosen.rounds)
+        slow = f"nifty-ls and scipy, {n_plain}"
+        start, kept = time.perf_counter(), []
+        cpu[slow] = cpu_seconds(lambda: kept.append(plain(t, y, n_plain)))
         results[slow] = {"median": time.perf_counter() - start}
-        base = next(iter(cpu.values()))
+        peers[slow] = n_plain, kept[0]
+        if chosen.star_shine:
+            theirs = star_shine(chosen.star_shine, t, y, _TEN)
+            slow = f"star_shine, {_TEN}"
+            cpu[slow], results[slow] = theirs["cpu_s"], {"median": theirs["wall_s"]}
+            peers[slow] = _TEN, np.array(theirs["rows"])
+        base = cpu["one nifty-ls periodogram"]
         for run, seconds in cpu.items():
-            results[run] |= {"cpu_s": float(seconds), "periodograms": float(seconds / base)}
+            results[run] |= {"cpu_s": seconds, "periodograms": seconds / base}
+        for run, (n, rows) in peers.items():
+            df, da = difference(find_frequencies(t, y, max_frequencies=n), rows)
+            results[run] |= {"times_slower": cpu[run] / cpu[f"find_frequencies, {n}"],
+                             "f_sigma": df, "a_sigma": da}  # fmt: skip
         share = finufft_share(lambda: find_frequencies(t, y, max_frequencies=N_FREQUENCIES))
-        df, da = difference(find_frequencies(t, y, max_frequencies=n_plain), peer[0])
-    faster = {
-        f"times_faster_than_plain_{n_plain}": cpu[slow] / cpu[f"find_frequencies, {n_plain}"],
-        f"times_faster_than_plain_{n_plain}_with_{N_FREQUENCIES}": cpu[slow]
-        / cpu[f"find_frequencies, {N_FREQUENCIES}"],
-    }
-    facts: dict[str, Any] = {key: round(float(value), 1) for key, value in faster.items()}
-    if chosen.curves:
-        facts["survey"] = survey(chosen.curves, chosen.workers)
-        results[f"survey of {chosen.curves} curves"] = {"median": facts["survey"]["wall_s"]}
-    return report(
-        "frequencies", results, chosen.json, curve=name, points=len(t), finufft_share=round(share, 3),
-        frequency_difference_sigma=df, amplitude_difference_sigma=da,
-        **facts,
-    )  # fmt: skip
+    facts: dict[str, Any] = {"finufft_share": round(share, 3)}
+    curves: list[Curve] = synthetic_survey(chosen.curves)
+    if chosen.files:
+        curves = [Path(file) for file in light_curve_files(chosen.files)]
+    if curves:
+        of_survey, share = survey(curves, max(1, chosen.workers))
+        results |= of_survey
+        facts["finufft_share_survey"] = round(share, 3)
+    return report("frequencies", results, chosen.json, curve=name, points=len(t), **facts)
 
 
 if __name__ == "__main__":

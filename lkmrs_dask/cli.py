@@ -14,7 +14,7 @@ import click
 
 from lkmrs_dask import __version__
 from lkmrs_dask.cli_catalogs import crossmatch, fetch, import_
-from lkmrs_dask.cli_light_curves import frequencies
+from lkmrs_dask.cli_light_curves import frequencies, train
 from lkmrs_dask.cli_options import place_options
 from lkmrs_dask.errors import LkmrsError, UsageError
 
@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 _KEPT = "What is done is kept: run the same command again"
 _NOTHING = "Nothing was written, and what was there is as it was: the same command begins anew"
-_WHEN_INTERRUPTED = {"crossmatch": _NOTHING, "import": _NOTHING}
+_WHEN_INTERRUPTED = {"crossmatch": _NOTHING, "import": _NOTHING, "train": _NOTHING}
 
 
 class _Commands(click.Group):
@@ -56,7 +56,7 @@ def main() -> None:
     """
 
 
-for _command in (crossmatch, import_, fetch, frequencies):
+for _command in (crossmatch, import_, fetch, frequencies, train):
     main.add_command(_command)
 
 

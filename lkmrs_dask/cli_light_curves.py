@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
-__all__ = ["frequencies"]
+from lkmrs_dask.cli_options import place_options
+
+__all__ = ["frequencies", "train"]
 
 
 class _Column(click.ParamType):
@@ -109,3 +111,46 @@ def frequencies(
     if as_json:
         click.echo(json.dumps(found, indent=1))
     sys.exit(1 if any("error" in one for one in found) else 0)
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--labels",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help="Real stars of known class; may be repeated.",
+)
+@click.option(
+    "--per-class",
+    type=click.IntRange(min=10),
+    metavar="N",
+    help="Synthetic stars of each class [default: 50].",
+)
+@click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Of them [default: 1].")
+@click.option("--search", "searched", is_flag=True, help="Search the settings of the forest.")
+@place_options
+def train(
+    out: Path,
+    labels: tuple[Path, ...],
+    per_class: int | None,
+    seed: int | None,
+    searched: bool,
+    **where: Any,
+) -> None:
+    """Make the classifier's training table in folder OUT, and say how good what it teaches is."""
+    from lkmrs_dask.pipeline.cluster import Place
+    from lkmrs_dask.pipeline.progress import Reporter
+    from lkmrs_dask.pipeline.train import train_files
+
+    train_files(
+        out,
+        labels,
+        per_class=per_class,
+        seed=seed,
+        searched=searched,
+        place=Place(**where),
+        report=Reporter(),
+        say=click.echo,
+    )

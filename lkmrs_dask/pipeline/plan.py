@@ -47,6 +47,7 @@ _DOWNSTREAM = {
     "spectra": ("overview", "targets"),
     "measurements": ("overview", "means", "rv_variability", "orbits", "stars"),
 }
+_OF_LIGHT = {"light_curves": ("frequencies", "variables")}
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,12 @@ def _as_it_stands(survey: Survey, job: Job) -> tuple[str, list[StagePlan], list[
         notes.append(
             "partitions are known when the raw files are read; those that they do not touch are kept"
         )
-    for catalog, downstream in _DOWNSTREAM.items():
+    curves = [path for spec in job.light_curves for path in spec.found(job.raw)]
+    if curves:
+        size = sum(path.stat().st_size for path in curves)
+        notes.append(f"{len(curves):,} files of light curves, {size / 1e6:,.1f} MB; stars in partitions of "
+                     f"at most {job.variability.max_stars}")  # fmt: skip
+    for catalog, downstream in (_DOWNSTREAM | _OF_LIGHT).items():
         n = sum(1 for _ in (survey.receipts / catalog).glob("*.json"))
         if n:
             notes.append(

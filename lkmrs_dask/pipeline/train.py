@@ -174,10 +174,10 @@ def _with(settings: TrainSettings, per_class: int | None, seed: int | None) -> T
         synthetic = replace(synthetic, per_class=per_class)
     if seed is not None:
         synthetic = replace(synthetic, seed=seed)
-    if synthetic.per_class < settings.classifier.folds:
+    if synthetic.per_class < 2 * (folds := settings.classifier.folds):
         raise UsageError(
-            f"per_class {synthetic.per_class}: stars of a class are split into {settings.classifier.folds} "
-            "folds, so there must be as many"
+            f"per_class must be at least {2 * folds}, not {synthetic.per_class}: stars of a class are split "
+            f"into {folds} folds, and some have no frequency"
         )
     return replace(settings, table=replace(settings.table, synthetic=synthetic))
 
@@ -295,8 +295,8 @@ def _said(values: dict[str, Any]) -> list[str]:
 
     rows, seconds = values["rows"], values["seconds"]
     lines = [
-        f"{rows['synthetic']:,} synthetic stars, {values['n_real']:,} real ones: {sum(rows.values()):,} curves "
-        f"in {seconds['table']:.1f} s",
+        f"{rows['synthetic']:,} synthetic stars, {values['n_real']:,} real ones: {sum(rows.values()):,} "
+        f"curves in {seconds['table']:.1f} s",
         line("balanced accuracy on synthetic stars", values["synthetic"]["kinds"], "balanced_accuracy"),
     ]
     if values["n_real"]:

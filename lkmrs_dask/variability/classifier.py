@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "CALIBRATIONS", "UNCERTAIN", "Classifier", "ClassifierSettings", "Prediction", "classify_partitions",
-    "predict", "train",
+    "CALIBRATIONS", "ONE_AT_A_TIME", "UNCERTAIN", "Classifier", "ClassifierSettings", "Prediction",
+    "classify_partitions", "predict", "train",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -26,6 +27,10 @@ Names = NDArray[np.str_]
 
 CALIBRATIONS = ("temperature", "sigmoid", "isotonic")
 """Methods of scikit-learn that turn votes into probabilities."""
+
+ONE_AT_A_TIME = Lock()
+"""Held while scikit-learn works: its forests change the process's list of warnings, so that two of them at once
+warn of settings that were lost."""
 
 UNCERTAIN = "uncertain"
 """Class of stars none of whose probabilities reaches the threshold."""
@@ -61,7 +66,7 @@ class ClassifierSettings:
         When a value makes no sense.
     """
 
-    trees: int = 300
+    trees: int = 200
     least_leaf: int = 2
     max_features: float = 0.25
     calibration: str = "temperature"
@@ -115,7 +120,12 @@ class Prediction(NamedTuple):
     probabilities: Floats
 
 
-def train(features: ArrayLike, labels: ArrayLike, settings: ClassifierSettings | None = None) -> Classifier:
+def train(
+    features: ArrayLike,
+    labels: ArrayLike,
+    settings: ClassifierSettings | None = None,
+    groups: ArrayLike | None = None,
+) -> Classifier:
     """Train the classifier, on the stars that have a significant frequency.
 
     Classes weigh the same, however many stars they have.  Missing features need no filling: trees send
@@ -129,6 +139,8 @@ def train(features: ArrayLike, labels: ArrayLike, settings: ClassifierSettings |
         Classes.
     settings : ClassifierSettings, optional
         Settings.
+    groups : array_like of str, shape (n,), optional
+        Name of the star of each row: calibration never sees rows of a star that its forest was trained on.
 
     Returns
     -------
@@ -140,8 +152,9 @@ def train(features: ArrayLike, labels: ArrayLike, settings: ClassifierSettings |
         For arrays that do not fit, fewer than two classes, or a class with fewer stars than folds.
     """
     settings = settings or ClassifierSettings()
-    x, y, _ = checked(features, labels, settings)
-    model = estimator(settings).fit(x, y)
+    x, y, used = checked(features, labels, settings)
+    of = None if groups is None else groups_of(groups, used)
+    model = fit(x, y, settings, settings.folds, of)
     names, counts = np.unique(y, return_counts=True)
     return Classifier(
         model, tuple(names.tolist()), settings, dict(zip(names.tolist(), counts.tolist(), strict=True))
@@ -175,17 +188,18 @@ def predict(classifier: Classifier, features: ArrayLike) -> Prediction:
     )
 
 
-def _periodic(x: Floats) -> NDArray[np.bool_]:
-    """Which stars have a significant frequency."""
+def periodic(x: Floats) -> NDArray[np.bool_]:
+    """Which stars (n,) have a significant frequency, by their features."""
     return np.asarray(np.nan_to_num(x[:, INDEX["n_peaks"]]) > 0)
 
 
 def class_probabilities(model: Any, x: Floats, n_classes: int) -> Floats:
     """Probabilities (n, classes) by a fitted estimator; NaN for stars without a significant frequency."""
     found = np.full((len(x), n_classes), np.nan)
-    known = _periodic(x)
+    known = periodic(x)
     if known.any():
-        found[known] = model.predict_proba(x[known])
+        with ONE_AT_A_TIME:
+            found[known] = model.predict_proba(x[known])
     return found
 
 
@@ -260,13 +274,32 @@ def forest(settings: ClassifierSettings) -> Any:
     )  # fmt: skip
 
 
-def estimator(settings: ClassifierSettings, folds: int | None = None) -> Any:
-    """The calibrated forest, not fitted."""
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.model_selection import StratifiedKFold
+def splits(
+    x: Floats, y: Names, settings: ClassifierSettings, folds: int, groups: Names | None = None
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Rows to train on and rows to test on, of each fold; rows of a group are in one."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    split = StratifiedKFold(folds or settings.folds, shuffle=True, random_state=settings.seed)
-    return CalibratedClassifierCV(forest(settings), method=settings.calibration, cv=split)
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    return list(kind(folds, shuffle=True, random_state=settings.seed).split(x, y, groups))
+
+
+def fit(x: Floats, y: Names, settings: ClassifierSettings, folds: int, groups: Names | None = None) -> Any:
+    """The forest of all rows, fitted, and calibrated by forests that had not seen what they were asked."""
+    from sklearn.calibration import CalibratedClassifierCV
+
+    split = splits(x, y, settings, folds, groups)
+    model = CalibratedClassifierCV(forest(settings), method=settings.calibration, cv=split, ensemble=False)
+    with ONE_AT_A_TIME:
+        return model.fit(x, y)
+
+
+def groups_of(groups: ArrayLike, used: NDArray[np.bool_]) -> Names:
+    """Groups of the rows that are used."""
+    of = np.asarray(groups, str)
+    if of.shape != used.shape:
+        raise UsageError(f"{len(used)} stars need as many groups, not an array of shape {of.shape}")
+    return of[used]
 
 
 def _matrix(features: ArrayLike) -> Floats:
@@ -283,7 +316,7 @@ def checked(
     x, y = _matrix(features), np.asarray(labels, str)
     if y.shape != (len(x),):
         raise UsageError(f"{len(x)} rows of features need as many labels, not an array of shape {y.shape}")
-    used = _periodic(x)
+    used = periodic(x)
     x, y = x[used], y[used]
     names, counts = np.unique(y, return_counts=True)
     if len(names) < 2:

@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
+_LINE_REACH = 0.1  # of 1/T
+
+
 class Relations(NamedTuple):
     """What frequencies are of others; -1 and 0 where they are independent.
 
@@ -119,10 +122,14 @@ def _combination(
 def instrumental_lines(
     frequency: Floats, lines: tuple[InstrumentalLine, ...], baseline: float
 ) -> NDArray[np.bool_]:
-    """Whether frequencies lie on lines: within the line's width or 1/T of a multiple, whichever is more."""
+    """Whether frequencies lie on lines: within the line's width or 0.1/T of a multiple, whichever is more.
+
+    A frequency whose S/N is 5.6 is known to about 0.1/T, the faintest that is found.  Within all of 1/T the
+    multiples of TESS's orbit would take nearly every period of more than 3 d from a star with one sector.
+    """
     on_line = np.zeros(len(frequency), bool)
     for line in lines:
         multiple = np.clip(np.rint(frequency / line.frequency), 1, line.multiples)
-        width = np.maximum(multiple * line.width, 1.0 / baseline)
+        width = np.maximum(multiple * line.width, _LINE_REACH / baseline)
         on_line |= np.abs(frequency - multiple * line.frequency) <= width
     return on_line

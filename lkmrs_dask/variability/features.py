@@ -19,7 +19,14 @@ from lkmrs_dask.variability.flicker import (
     point_noise,
     power_density,
 )
-from lkmrs_dask.variability.shape import base_frequency, fit_fourier, fold, folded_shape, modulation
+from lkmrs_dask.variability.shape import (
+    alternation,
+    base_frequency,
+    fit_fourier,
+    folded_shape,
+    modulation,
+    slow_share,
+)
 
 __all__ = ["FeatureSettings", "Peaks", "StarParameters", "as_mapping", "light_curve_features", "peaks_of"]
 
@@ -232,8 +239,10 @@ def _of_peaks(peaks: Peaks, tolerance: float, settings: FeatureSettings) -> dict
         "n_peaks": float(len(frequency)),
         "n_low": float(np.count_nonzero(low)),
         "n_high": float(np.count_nonzero(high)),
-        "amp_low": float(amplitude[low].max(initial=0.0)),
-        "amp_high": float(amplitude[high].max(initial=0.0)),
+        "amp_low": _strongest(amplitude[low], 1),
+        "amp_high": _strongest(amplitude[high], 1),
+        "amp_low_2": _strongest(amplitude[low], 2),
+        "amp_high_2": _strongest(amplitude[high], 2),
         "f_main": np.nan,
         "f_base": np.nan,
     }
@@ -252,6 +261,11 @@ def _of_peaks(peaks: Peaks, tolerance: float, settings: FeatureSettings) -> dict
         "share_multiples": float(power[multiple].sum() / power.sum()) if power.sum() > 0 else np.nan,
         "n_close": float(np.count_nonzero(close) - 1),
     }
+
+
+def _strongest(amplitude: Floats, place: int) -> float:
+    """The largest, second largest, ...; 0 where there are not so many."""
+    return float(np.sort(amplitude)[-place]) if len(amplitude) >= place else 0.0
 
 
 def _of_points(time: Floats, ppt: Floats) -> dict[str, float]:
@@ -314,7 +328,7 @@ def _of_shape(
     """Shape of the folded curve, at 1/base or twice that."""
     if not (np.isfinite(main) and base > 0):
         return {}
-    period, odd_even = 1.0 / base, _odd_even(time, ppt, 1.0 / base)
+    period, odd_even = 1.0 / base, alternation(time, ppt, 1.0 / base)
     if odd_even > settings.odd_even:
         period *= 2.0
     series = fit_fourier(time, ppt, 1.0 / period, settings.harmonics)
@@ -333,28 +347,6 @@ def _of_shape(
         "period": period,
         "odd_even": odd_even,
         "modulation": modulation(time, ppt, main),
+        "slow_share": slow_share(time, ppt, main),
         **folded_shape(time, ppt, period)._asdict(),
     }
-
-
-def _odd_even(time: Floats, ppt: Floats, period: float) -> float:
-    """Relative difference of the minima of two successive periods; 0 where it is within five errors.
-
-    NaN for fewer than three pairs of periods.
-    """
-    if time[-1] - time[0] < 6.0 * period or len(time) < 200:
-        return np.nan
-    bins = 100
-    profile, where, count = fold(time, ppt, 2.0 * period, bins)
-    if np.count_nonzero(count) < bins:
-        return np.nan
-    half = bins // 2
-    at = int(np.argmin(profile)) % half
-    near = (at + np.arange(-1, 2)) % bins
-    first, second = float(profile[near].mean()), float(profile[(near + half) % bins].mean())
-    depth = float(np.quantile(profile, 0.9)) - min(first, second)
-    both = np.concatenate([near, (near + half) % bins])
-    inside = np.isin(where, both)
-    error = float(np.std(ppt[inside] - profile[where[inside]])) * np.sqrt(2.0 / max(1, inside.sum() // 2))
-    difference = abs(first - second)
-    return difference / depth if depth > 0 and difference > 5.0 * error else 0.0

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.errors import UsageError
 
-__all__ = ["UHZ", "expected_nu_max", "find_hump", "flicker", "fliper", "point_noise", "power_density"]
+__all__ = [
+    "UHZ",
+    "expected_nu_max",
+    "find_hump",
+    "flicker",
+    "fliper",
+    "nu_max",
+    "point_noise",
+    "power_density",
+]
 
 Floats = NDArray[np.float64]
 
@@ -16,6 +25,9 @@ UHZ = 86400e-6
 
 SUN_NU_MAX, SUN_TEFF, SUN_LOGG = 3090.0, 5777.0, 4.438
 """Of the scaling relation, uHz, K and dex."""
+
+GIANTS = (3.0, 280.0)
+"""From where to where the oscillations of red giants are looked for in long cadence, uHz."""
 
 _GRID_POINTS = 400_000  # of a regular time grid at most
 
@@ -128,7 +140,11 @@ def fliper(frequency: Floats, density: Floats, low: float = 7.0) -> float:
 
 
 def find_hump(
-    frequency: Floats, density: Floats, expected: float = np.nan, reach: float = 0.3
+    frequency: Floats,
+    density: Floats,
+    expected: float = np.nan,
+    reach: float = 0.3,
+    ends: tuple[float, float] = GIANTS,
 ) -> tuple[float, float]:
     """Find the best place for a hump of solar-like oscillations.
 
@@ -142,9 +158,11 @@ def find_hump(
     frequency, density : ndarray of float64, shape (n,)
         From `power_density`.
     expected : float
-        Where to look, uHz; everywhere from 3 to 280 uHz (giants in long cadence) without.
+        Where to look, uHz; everywhere within `ends` without.
     reach : float
         Looked at is from ``expected / 10**reach`` to ``expected * 10**reach``.
+    ends : tuple of float
+        From where to where to look without an expected place, uHz; by default giants in long cadence.
 
     Returns
     -------
@@ -155,7 +173,7 @@ def find_hump(
     """
     if len(frequency) < 50:
         return np.nan, np.nan
-    low, high = (3.0, 280.0) if not np.isfinite(expected) else (expected / 10**reach, expected * 10**reach)
+    low, high = ends if not np.isfinite(expected) else (expected / 10**reach, expected * 10**reach)
     low, high = max(low, 8.0 * frequency[0], 1.0), min(high, 0.8 * frequency[-1])
     if not low < high:
         return np.nan, np.nan
@@ -166,6 +184,49 @@ def find_hump(
         if ratio > best:
             best, place = ratio, centre
     return (float(best), float(place)) if np.isfinite(best) else (np.nan, np.nan)
+
+
+def nu_max(
+    time: ArrayLike, flux: ArrayLike, expected: float = np.nan, ends: tuple[float, float] = GIANTS
+) -> tuple[float, float]:
+    """Frequency of maximum power of solar-like oscillations, by the hump over what lies beside it.
+
+    Parameters
+    ----------
+    time, flux : array_like of float, shape (n,)
+        Days in any order, and any unit; rows that are not finite are left out.
+    expected : float
+        Where to look within a factor of two, uHz: that of `expected_nu_max`, for one.
+    ends : tuple of float
+        From where to where to look without that, uHz.  Subgiants and dwarfs need short cadence and other
+        ends than the default.
+
+    Returns
+    -------
+    nu_max : float
+        uHz; NaN where nothing can be said.
+    contrast : float
+        Power density of the hump over that beside it.  Noise alone gives up to 3 (`RuleSettings.rg_hump`):
+        below, an answer without an expected place is none.
+
+    Raises
+    ------
+    UsageError
+        For arrays of different shapes, and ends that do not rise from above 0.
+
+    References
+    ----------
+    Mosser et al. 2012, A&A 537, A30 (width of the hump).
+    """
+    if not 0 < ends[0] < ends[1]:
+        raise UsageError(f"ends must be two rising frequencies above 0 uHz, not {ends!r}")
+    t, y = np.asarray(time, np.float64).ravel(), np.asarray(flux, np.float64).ravel()
+    if len(t) != len(y):
+        raise UsageError(f"{len(t)} times and {len(y)} fluxes: give one flux for each time")
+    good = np.isfinite(t) & np.isfinite(y)
+    order = np.argsort(t[good], kind="stable")
+    ratio, place = find_hump(*power_density(t[good][order], y[good][order]), expected, ends=ends)
+    return place, ratio
 
 
 def _excess(frequency: Floats, density: Floats, sums: Floats, at: float) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from lkmrs_dask.variability.grid import frequency_grid
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, fit_in_time
 from lkmrs_dask.variability.noise import local_noise, noise_definition
 from lkmrs_dask.variability.one_thread import ONE_THREAD
-from lkmrs_dask.variability.prewhiten import prewhiten
+from lkmrs_dask.variability.prewhiten import Prewhitened, prewhiten
 from lkmrs_dask.variability.series import clean_series
 from lkmrs_dask.variability.transform import PAD, Transforms
 from lkmrs_dask.variability.uncertainties import correlation_length, frequency_errors
@@ -216,9 +216,9 @@ def find_frequencies(
     series = clean_series(time, flux, flux_err)
     transforms = Transforms(series, frequency_grid(series.time, f_min, f_max, oversampling))
     with ONE_THREAD:
-        found, rounds = prewhiten(transforms, settings)
-        full = len(found) >= settings.max_frequencies
-        found, residual, noise, power = _finish(transforms, found, settings)
+        first = prewhiten(transforms, settings)
+        found, residual, noise, power = _finish(transforms, first, settings)
+    full = len(first.sinusoids) >= settings.max_frequencies
     frequency = transforms.grid.step * found.place
     amplitude = np.abs(found.phasor)
     correlation = correlation_length(residual)
@@ -243,7 +243,7 @@ def find_frequencies(
         residual_rms=float(np.sqrt(series.weights @ residual**2)),
         correlation=correlation,
         noise_definition=noise_definition(settings),
-        n_rounds=rounds,
+        n_rounds=first.rounds,
         stopped_by="max_frequencies" if full else "noise",
         settings=settings,
     )
@@ -269,18 +269,20 @@ def _settings(
 
 
 def _finish(
-    transforms: Transforms, found: Sinusoids, settings: FrequencySettings
+    transforms: Transforms, first: Prewhitened, settings: FrequencySettings
 ) -> tuple[Sinusoids, Floats, Floats, Floats]:
     """Last iteration, and S/N in its residual; what is below the limit goes, and all is done again."""
     grid = transforms.grid
+    found, _, power = first
     while True:
         found, residual = fit_in_time(transforms, found)
-        power = _power(transforms, residual)
+        if power is None:
+            power = _power(transforms, residual)
         noise = np.array([local_noise(power, grid, place, settings) for place in found.place])
         keep = np.abs(found.phasor) >= settings.snr_min * noise
         if keep.all():
             return found, residual, noise, power
-        found = fit_in_frequency(transforms, found.chosen(keep))
+        found, power = fit_in_frequency(transforms, found.chosen(keep)), None
 
 
 def _power(transforms: Transforms, residual: Floats) -> Floats:

@@ -8,10 +8,13 @@ from typing import Any
 from lkmrs_dask.checked import check_values, is_number, is_whole
 from lkmrs_dask.errors import UsageError
 
-__all__ = ["INSTRUMENTAL_LINES", "NOISES", "FrequencySettings", "InstrumentalLine"]
+__all__ = ["EDGE_NOISES", "INSTRUMENTAL_LINES", "NOISES", "FrequencySettings", "InstrumentalLine"]
 
 NOISES = ("median", "mean")
 """Averages of the residual amplitude that can be the noise."""
+
+EDGE_NOISES = ("residual", "spectrum")
+"""Where the noise of a peak near the low end of the grid can be measured."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class InstrumentalLine:
 
 # Kepler Data Characteristics Handbook (KSCI-19040): a long cadence lasts 1765.5 s, momentum dumps come about
 # every three days.  K2: thrusters fire every six hours or so, which puts lines near 4.08/d (Howell et al.
-# 2014).  TESS: an orbit of 13.7 d, with a downlink at every perigee.  Widths are ours.
+# 2014).  TESS: an orbit of 13.7 d, with a downlink at every perigee; wider lines, and more
+# multiples, would hide the rotation of most spotted stars in a sector.  Widths are ours.
 _PER_CADENCE = 86400.0 / 1765.46
 
 INSTRUMENTAL_LINES: dict[str, tuple[InstrumentalLine, ...]] = {
@@ -57,7 +61,7 @@ INSTRUMENTAL_LINES: dict[str, tuple[InstrumentalLine, ...]] = {
         InstrumentalLine("thruster fire", 4.08, 0.03, 12),
         InstrumentalLine("long cadence", _PER_CADENCE, 0.01, 20),
     ),
-    "tess": (InstrumentalLine("orbit", 1.0 / 13.7, 0.01, 4),),
+    "tess": (InstrumentalLine("orbit", 1.0 / 13.7, 0.003, 2),),
 }
 """Lines by mission."""
 
@@ -82,11 +86,16 @@ class FrequencySettings:
         Cycles per day.
     noise_gap : float
         What lies within this many 1/T of the frequency is not noise.
+    edge_noise : {"residual", "spectrum"}
+        Near the low end of the grid the window of noise is mirrored, and a peak's own side lobes stand in it
+        twice.  There a peak whose S/N is too low in the spectrum is asked again after it was subtracted
+        ("residual", as the final S/N is), or not ("spectrum").
     separation : float
         Least distance of two frequencies in 1/T: 1.5 after Loumos & Deeming 1978.  What is left closer to
         a frequency makes its flag ``unresolved``.
     failures : int
-        Extraction stops after so many peaks in one spectrum whose S/N is too low.
+        After so many peaks of one spectrum whose S/N is too low only those are asked that stand out of the
+        noise where they are, whatever their height.
     harmonics : int
         Highest multiple that makes a frequency a harmonic; 1 for none.
     combinations : int
@@ -112,6 +121,7 @@ class FrequencySettings:
     window_high: float = 1.0
     window_split: float = 5.0
     noise_gap: float = 2.5
+    edge_noise: str = "residual"
     separation: float = 1.5
     failures: int = 3
     harmonics: int = 10
@@ -134,6 +144,7 @@ class FrequencySettings:
             "window_high": (is_number(self.window_high) and self.window_high > 0, "above 0"),
             "window_split": (is_number(self.window_split) and self.window_split >= 0, "0 or more"),
             "noise_gap": (is_number(self.noise_gap) and 0.5 <= self.noise_gap <= 8, "from 0.5 to 8"),
+            "edge_noise": (self.edge_noise in EDGE_NOISES, f"one of {', '.join(EDGE_NOISES)}"),
             "separation": (is_number(self.separation) and 0.5 <= self.separation <= 10, "from 0.5 to 10"),
             "failures": (is_whole(self.failures, 1, 100), "a whole number from 1 to 100"),
             "harmonics": (is_whole(self.harmonics, 1, 100), "a whole number from 1 to 100"),

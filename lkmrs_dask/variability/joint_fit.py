@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from lkmrs_dask.variability.transform import Transforms, interpolate, transform_at
+from lkmrs_dask.variability.transform import Transforms, interpolate
 
 __all__ = ["Sinusoids", "fit_in_frequency", "fit_in_time"]
 
@@ -21,7 +21,7 @@ Complexes = NDArray[np.complex128]
 
 _MOST_ROUNDS = 12
 _MOST_STEP = 3.0  # bins that a frequency may go in one step
-_ENOUGH = 1e-4  # of the variance of one point: 0.01 sigma of a parameter
+_EXPECTED = 1e-4  # of the variance of one point: 0.01 sigma of a parameter
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,13 @@ class Sinusoids:
         cosine, sine, place = step[1 : n + 1], step[n + 1 : 2 * n + 1], step[2 * n + 1 :]
         return Sinusoids(self.place + place, self.phasor + cosine - 1j * sine, self.mean + float(step[0]))
 
+    def lies_within(self, last: float) -> bool:
+        """Whether all places are above 0 and below the last."""
+        return bool(self.place.min() > 0.0 and self.place.max() < last)
+
     def chosen(self, keep: NDArray[np.bool_]) -> Sinusoids:
-        """Some of them."""
-        return Sinusoids(self.place[keep], self.phasor[keep], self.mean)
+        """Some of them; the mean is 0 without any, for the flux has none of its own."""
+        return Sinusoids(self.place[keep], self.phasor[keep], self.mean if keep.any() else 0.0)
 
 
 @dataclass(frozen=True)
@@ -143,14 +147,17 @@ def _step(normal: _Normal, damping: float) -> Floats | None:
     return step
 
 
-def fit_in_frequency(transforms: Transforms, start: Sinusoids) -> Sinusoids:
-    """Levenberg-Marquardt on the transforms until a step gains less than 0.01 sigma.
+def fit_in_frequency(transforms: Transforms, start: Sinusoids, least_gain: float = _EXPECTED) -> Sinusoids:
+    """Levenberg-Marquardt on the transforms until a step gains little.
 
     Parameters
     ----------
     transforms : Transforms
     start : Sinusoids
         Within about half a resolution element of the best places.
+    least_gain : float
+        Decrease of the residual's sum of squares, in variances of one point, of the last step: the square of
+        how many sigma the parameters may still be off before it.
 
     Returns
     -------
@@ -160,7 +167,7 @@ def fit_in_frequency(transforms: Transforms, start: Sinusoids) -> Sinusoids:
     if len(start) == 0:
         return start
     now, normal = start, _in_frequency(transforms, start)
-    enough = _ENOUGH / len(transforms.turn)
+    enough = least_gain / len(transforms.turn)
     damping = 0.0
     last = transforms.grid.last + 1.0
     for _ in range(_MOST_ROUNDS):
@@ -169,7 +176,9 @@ def fit_in_frequency(transforms: Transforms, start: Sinusoids) -> Sinusoids:
         trial = None
         if step is not None and float(np.abs(step[2 * n + 1 :]).max()) <= _MOST_STEP:
             trial = now.moved(step)
-        if trial is not None and float(trial.place.min()) > 0.0 and float(trial.place.max()) < last:
+        if step is not None and trial is not None and trial.lies_within(last):
+            if damping == 0.0 and 0.0 <= float(step @ normal.right) <= enough * normal.variance:
+                return trial  # what the equations promise is so little that it need not be seen to
             after = _in_frequency(transforms, trial)
             gain = normal.variance - after.variance
             if gain >= -enough * max(after.variance, 0.0):
@@ -202,13 +211,15 @@ def fit_in_time(transforms: Transforms, start: Sinusoids) -> tuple[Sinusoids, Fl
     if len(start) == 0:
         return start, residual
     weighted = weights * residual
-    at = transform_at(turn, np.stack([weighted, weighted * turn]), start.place)
+    at = np.stack([transforms.at(v, start.place) for v in (weighted, weighted * turn)])
     right = np.concatenate([[weighted.sum()], (_factors(start.phasor) * _three(at)).real])
     matrix = _Window(transforms, start.place).matrix(start.phasor)
     step = _step(_Normal(matrix, right, 0.0), 0.0)
     if step is None:
         return start, residual
     after = start.moved(step)
+    if not after.lies_within(transforms.grid.last + 1.0):
+        return start, residual
     moved = flux - transforms.model(after.place, after.phasor, after.mean)
     if weights @ moved**2 > weights @ residual**2:
         return start, residual

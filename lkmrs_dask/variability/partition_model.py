@@ -1,4 +1,4 @@
-"""A trained classifier applied to the stars of a partition, wherever they are: by dask-ml's ParallelPostFit."""
+"""A trained classifier applied to the stars of a partition, by dask-ml's ParallelPostFit."""
 
 from __future__ import annotations
 

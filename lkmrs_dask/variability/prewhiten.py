@@ -1,22 +1,26 @@
 """Prewhitening in the frequency domain.
 
 A sinusoid is taken out of the spectrum by subtracting shifted copies of the window's transform around its
-peak.  What it leaves further off is bounded by the window's highest side lobe there; peaks that stand well
-above that bound are taken one after another in the same spectrum.  Then all sinusoids are fitted together,
+peak.  What it leaves further off is as high as the window's side lobes there; peaks that stand well above
+that are taken one after another in the same spectrum.  Then all sinusoids are fitted together,
 and a new spectrum is made of the residual.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lkmrs_dask.variability.frequency_settings import FrequencySettings
+from lkmrs_dask.variability.grid import FrequencyGrid
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency
-from lkmrs_dask.variability.noise import local_noise
-from lkmrs_dask.variability.transform import PAD, QUICK, TAPS, Transforms, interpolate, interpolation_weights
+from lkmrs_dask.variability.noise import is_mirrored, local_noise, noise_curve
+from lkmrs_dask.variability.transform import PAD, TAPS, Transforms, interpolate, interpolation_weights
 
-__all__ = ["Spectrum", "prewhiten"]
+__all__ = ["Prewhitened", "Spectrum", "prewhiten"]
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -24,6 +28,9 @@ Complexes = NDArray[np.complex128]
 _REACH = 100.0  # resolution elements on either side of a peak from which a sinusoid is subtracted
 _GUARD = 5.0  # a peak must be this many times higher than what others of the same round may have left there
 _OVERLAP = 5.0  # resolution elements: closer peaks are not taken in one round, but fitted together first
+_LEAST_GAIN = 1e-3  # of a fit between rounds: 0.03 sigma, of which the last step leaves next to nothing
+_NEARLY = 0.85  # of the limit of S/N: what the noise between two places may be wrong by
+_MOST_ASKED = 30  # peaks that are asked in one spectrum without one that passes
 _LEAST_FREE = 0.05  # of 1 - |S(2 f)|^2: below, a frequency and its image cannot be told apart
 
 
@@ -38,28 +45,30 @@ class Spectrum:
     def __init__(self, transforms: Transforms) -> None:
         self._transforms = transforms
         grid = transforms.grid
-        self._reach = min(int(_REACH * grid.oversampling), grid.last)
-        window = transforms.window
-        near = window[PAD : PAD + self._reach + PAD + 1]
-        self._around = np.concatenate([near[:0:-1].conj(), near])
-        # Highest side lobe from the reach outwards; what lies nearer is subtracted.
-        lobes = np.maximum.accumulate(_power(window[PAD + self._reach : len(window) - PAD]))
-        self._lobes = lobes
+        self.reach = min(int(_REACH * grid.oversampling), grid.last)
         self.set(transforms.data.copy())
+
+    @cached_property
+    def _around(self) -> Complexes:
+        near = self._transforms.window[PAD : PAD + self.reach + PAD + 1]
+        return np.concatenate([near[:0:-1].conj(), near])
 
     def set(self, values: Complexes) -> None:
         """Begin anew with the transform of a residual."""
         self.values = values
         self.power = 4.0 * _power(values[PAD : PAD + self._transforms.grid.last + 1])
 
-    def highest_lobe(self, place: float) -> float:
-        """Largest share of a sinusoid's amplitude that subtracting it leaves anywhere."""
-        last = self._transforms.grid.last
-        if place - self._reach <= 0 and place + self._reach >= last:
-            return 0.0  # all of the grid was reached
-        furthest = int(place) + last + 1 - self._reach  # the image's distance from the last bin
-        image = float(self._lobes[min(max(furthest, 0), len(self._lobes) - 1)])
-        return float(np.sqrt(image))
+    def left_at(self, k: int, place: Floats, phasor: Complexes) -> float:
+        """Amplitude that sinusoids that were subtracted have left at a bin, their phases taken as random."""
+        far = np.abs(k - place) > self.reach
+        if not far.any():
+            return 0.0
+        place = place[far]
+        bins = np.concatenate([np.abs(k - place), k + place]).astype(np.int64)
+        # The highest of the bins around: the place lies between two.
+        around = self._transforms.window[(bins + (PAD - 1))[:, None] + np.arange(4)]
+        lobes = np.abs(around).max(axis=1).reshape(2, -1)
+        return float(np.linalg.norm(np.abs(phasor[far]) * lobes))
 
     def refine(self, k: int) -> float:
         """Place of the vertex of the parabola through a local maximum and its neighbours."""
@@ -78,9 +87,9 @@ class Spectrum:
         """Subtract a sinusoid around its place."""
         last = self._transforms.grid.last
         middle = int(np.ceil(place))
-        low, high = max(middle - self._reach, 0), min(middle + self._reach, last) + 1
+        low, high = max(middle - self.reach, 0), min(middle + self.reach, last) + 1
         stretch = slice(PAD + low, PAD + high)
-        centre = self._reach + PAD
+        centre = self.reach + PAD
         copy = _shifted(self._around, centre + low - middle, high - low, middle - place)
         whole = int(np.floor(place))
         image = _shifted(self._transforms.window, PAD + low + whole, high - low, place - whole)
@@ -147,71 +156,103 @@ class _Search:
         low, high = (k, end) if direction > 0 else (end + 1, k + 1)
         self.power[low:high] = -1.0
 
+    def keep_high(self, settings: FrequencySettings) -> None:
+        """Leave out all that is surely lost in the noise where it is, so that what is not can be asked."""
+        noise = noise_curve(self.spectrum.power, self.grid, settings)
+        self.power[self.spectrum.power < (_NEARLY * settings.snr_min * noise) ** 2] = -1.0
 
-def prewhiten(transforms: Transforms, settings: FrequencySettings) -> tuple[Sinusoids, int]:
-    """Find sinusoids until peaks are lost in the noise.
+
+class Prewhitened(NamedTuple):
+    """What was found.
 
     Parameters
     ----------
-    transforms : Transforms
-    settings : FrequencySettings
-
-    Returns
-    -------
     sinusoids : Sinusoids
         In order of extraction, fitted together.
     rounds : int
         How often a spectrum was made.
+    power : ndarray of float64, optional
+        Of the residual, from bin 0 to the grid's last; None when the search ended before it was made.
     """
+
+    sinusoids: Sinusoids
+    rounds: int
+    power: Floats | None
+
+
+def prewhiten(transforms: Transforms, settings: FrequencySettings) -> Prewhitened:
+    """Find sinusoids until peaks are lost in the noise."""
     spectrum = Spectrum(transforms)
     found = Sinusoids(np.empty(0), np.empty(0, np.complex128))
     rounds = 1
     while True:
         taken = _take_round(transforms, spectrum, settings, found)
-        if not taken:
-            return found, rounds
-        places = np.concatenate([found.place, [place for place, _ in taken]])
-        phasors = np.concatenate([found.phasor, [phasor for _, phasor in taken]])
-        found = fit_in_frequency(transforms, Sinusoids(places, phasors, found.mean))
+        if not len(taken):
+            return Prewhitened(found, rounds, spectrum.power)
+        places = np.concatenate([found.place, taken.place])
+        phasors = np.concatenate([found.phasor, taken.phasor])
+        found = fit_in_frequency(transforms, Sinusoids(places, phasors, found.mean), _LEAST_GAIN)
         if len(found) >= settings.max_frequencies:
-            return found, rounds
-        residual = transforms.series.flux - transforms.model(found.place, found.phasor, found.mean, QUICK)
+            return Prewhitened(found, rounds, None)
+        residual = transforms.series.flux - transforms.model(found.place, found.phasor, found.mean)
         spectrum.set(transforms.of(residual))
         rounds += 1
 
 
+def _take(
+    spectrum: Spectrum, grid: FrequencyGrid, k: int, settings: FrequencySettings
+) -> tuple[float, complex] | None:
+    """Place and phasor of a peak, which is subtracted; None when its S/N is too low."""
+    least = float(np.sqrt(spectrum.power[k])) / settings.snr_min
+    high = least >= local_noise(spectrum.power, grid, k, settings)
+    if not high and (settings.edge_noise == "spectrum" or not is_mirrored(grid, k, settings)):
+        return None
+    place = spectrum.refine(k)
+    phasor = spectrum.phasor(place)
+    spectrum.subtract(place, phasor)
+    if not high and least < local_noise(spectrum.power, grid, k, settings):
+        spectrum.subtract(place, -phasor)
+        return None
+    return place, phasor
+
+
 def _take_round(
     transforms: Transforms, spectrum: Spectrum, settings: FrequencySettings, found: Sinusoids
-) -> list[tuple[float, complex]]:
+) -> Sinusoids:
     """Peaks of one spectrum that do not disturb each other, highest first."""
     grid = transforms.grid
     search = _Search(spectrum, transforms, settings)
     for place in found.place:
         search.close(place)
     search.begin()
-    taken: list[tuple[float, complex]] = []
-    left, failures = 0.0, 0
-    reach = int(_REACH * grid.oversampling) + 1
-    while len(found) + len(taken) < settings.max_frequencies:
+    places, phasors = np.empty(0), np.empty(0, np.complex128)
+    failures, asked_all = 0, False
+    while len(found) + len(places) < settings.max_frequencies:
         k = search.next()
         if k is None:
             break
         height = float(np.sqrt(spectrum.power[k]))
-        near = any(abs(k - place) < _OVERLAP * grid.oversampling for place, _ in taken)
-        if taken and (near or height < _GUARD * left):
+        if np.any(np.abs(k - places) < _OVERLAP * grid.oversampling):
             break
-        if not height >= settings.snr_min * local_noise(spectrum.power, grid, k, settings):
+        if height < _GUARD * spectrum.left_at(k, places, phasors):
+            break
+        peak = _take(spectrum, grid, k, settings)
+        if peak is not None:
+            place, phasor = peak
+            places, phasors = np.append(places, place), np.append(phasors, phasor)
+            search.close(place)
+        else:
             failures += 1
-            if taken or failures >= settings.failures:
+            if len(places) or failures >= max(_MOST_ASKED, settings.failures):
                 break
             search.close(k)
-            search.update(k - reach, k + reach)
-            continue
-        place = spectrum.refine(k)
-        phasor = spectrum.phasor(place)
-        spectrum.subtract(place, phasor)
-        taken.append((place, phasor))
-        left += abs(phasor) * spectrum.highest_lobe(place)
-        search.close(place)
-        search.update(k - reach, k + reach)
-    return taken
+            if failures == settings.failures:
+                # Noise differs from place to place: where it is less, lower peaks may stand out.
+                search.update(0, grid.last + 1)
+                search.keep_high(settings)
+                asked_all = True
+            if asked_all:
+                search.power[search.closed] = -1.0
+                continue
+        search.update(k - spectrum.reach - 1, k + spectrum.reach + 1)
+    return Sinusoids(places, phasors)

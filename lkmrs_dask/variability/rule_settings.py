@@ -29,6 +29,13 @@ class RuleSettings:
         RR Lyrae: abs(sin(phi21)), which is 0 for all that is symmetric, as eclipses are (ours).
     rrl_teff : tuple of float
         RR Lyrae: 6000 to 7500 K (Catelan & Smith 2015; rounded).
+    rrc_period : tuple of float
+        RR Lyrae of type c (first overtone): 0.2 to 0.45 d (Soszynski et al. 2014).
+    rrc_r21 : tuple of float
+        RR Lyrae of type c: amplitude ratio of the first two harmonics (about 0.1 to 0.2, Soszynski et al.
+        2014; margins are ours).  Below the lower limit nothing tells it from the half orbit of a binary.
+    rrc_teff : tuple of float
+        RR Lyrae of type c: 6500 to 7500 K, the hot side of the strip (Catelan & Smith 2015; rounded).
     eb_depth : float
         EB: depth (ppt) of the deepest minimum (ours).
     eb_depth_noise : float
@@ -51,6 +58,9 @@ class RuleSettings:
         Contact EB: longest period, d (Rucinski 1997 has few beyond 1 d; a margin is ours).
     dsct_teff : tuple of float
         Delta Sct: 6300 to 9000 K (Uytterhoeven et al. 2011; Murphy et al. 2019).
+    dsct_least : float
+        Delta Sct: least amplitude, ppt (Bowman & Kurtz 2018 ask for 0.1 mmag; a margin is ours): modes of
+        solar-like oscillators above 5 per day are weaker.
     gdor_teff : tuple of float
         Gamma Dor: 6000 to 7700 K (Uytterhoeven et al. 2011; Li et al. 2020).
     pulsator_logg : float
@@ -61,14 +71,23 @@ class RuleSettings:
         Gamma Dor: multiples of one frequency have at most this share of squared amplitudes (ours).
     hybrid_ratio : float
         Hybrid: amplitudes of the two regimes within this factor (5 to 7, Uytterhoeven et al. 2011).
+    hybrid_second : float
+        Hybrid: the second strongest frequency from 0.3 to 5 per day has at least the largest amplitude above
+        divided by this (two independent ones and a factor of 5 to 7, Uytterhoeven et al. 2011; the lower end
+        for the second is ours).  A delta Sct star with one low frequency can be a spotted or a double star,
+        and nearly all have some weak ones (Balona 2014).
     hybrid_least : float
-        Hybrid: least amplitude (ppt) in both regimes (0.1, Uytterhoeven et al. 2011).
+        Hybrid: least amplitude (ppt) in both regimes, and of two gravity modes (0.1, Uytterhoeven et al.
+        2011).
     rg_logg, rg_teff : float
         Red giants: log g below, and Teff below (Huber et al. 2011, rounded).
     rg_hump : float
         Red giants: power density in the hump over that beside it (ours).
     rg_ratio : float
         Red giants: factor within which the hump is from nu_max of the scaling relation (ours).
+    rg_top : float
+        Red giants: the strongest frequency lies below the hump's place times this; granulation lies below,
+        nothing above (ours; the hump's half width is a fifth of its place, Mosser et al. 2012).
     rg_amplitude : float
         Red giants with oscillations vary by less than this half range, ppt (ours; Kallinger et al. 2014 give
         a granulation of some 0.3 ppt at 30 uHz).
@@ -88,12 +107,20 @@ class RuleSettings:
         Rotation: 0.2 to 70 d (McQuillan et al. 2014).
     rotation_teff : float
         Rotation by spots: Teff below, K (McQuillan et al. 2014 have 6500; ours for hotter spotted stars).
+    rotation_rv : float
+        Ellipsoidal variables of one frequency: half the range of RV, km/s, at least (ours).
     rotation_share : float
         Rotation: share of squared amplitudes of multiples and of frequencies close to the strongest (ours).
     rotation_series : float
         Rotation, RS CVn: share of the variance that the period and its harmonics take away (ours).
     least_snr : float
         Least S/N of the strongest frequency: 5.6 (LK-MRS-I; Zong et al. 2016).
+    slow_below : float
+        Strongest frequencies below this, 1/d, are asked whether they are periodic at all: 0.3, where gravity
+        modes begin (Uytterhoeven et al. 2011).
+    slow_share : float
+        They are where they take at least this share of the slow variation (ours: jumps, offsets and drifts
+        have up to 0.14, spotted stars from 0.4 on).
     least_score : float
         A class with a lower score is not given: the star is uncertain (ours).
     least_lead : float
@@ -112,6 +139,9 @@ class RuleSettings:
     rrl_r21: float = 0.2
     rrl_asymmetry: float = 0.4
     rrl_teff: tuple[float, float] = (6000.0, 7500.0)
+    rrc_period: tuple[float, float] = (0.2, 0.45)
+    rrc_r21: tuple[float, float] = (0.03, 0.3)
+    rrc_teff: tuple[float, float] = (6500.0, 7500.0)
     eb_depth: float = 1.0
     eb_depth_noise: float = 0.5
     eb_width: float = 0.15
@@ -123,16 +153,19 @@ class RuleSettings:
     eb_contact_amplitude: float = 20.0
     eb_contact_period: float = 1.5
     dsct_teff: tuple[float, float] = (6300.0, 9000.0)
+    dsct_least: float = 0.05
     gdor_teff: tuple[float, float] = (6000.0, 7700.0)
     pulsator_logg: float = 3.2
     gdor_least: int = 2
     gdor_share: float = 0.9
     hybrid_ratio: float = 7.0
+    hybrid_second: float = 5.0
     hybrid_least: float = 0.1
     rg_logg: float = 3.5
     rg_teff: float = 5500.0
     rg_hump: float = 3.0
     rg_ratio: float = 1.6
+    rg_top: float = 1.5
     rg_amplitude: float = 5.0
     rscvn_period: tuple[float, float] = (1.0, 40.0)
     rscvn_amplitude: float = 10.0
@@ -142,9 +175,12 @@ class RuleSettings:
     rscvn_teff: float = 6500.0
     rotation_period: tuple[float, float] = (0.2, 70.0)
     rotation_teff: float = 6600.0
+    rotation_rv: float = 10.0
     rotation_share: float = 0.8
     rotation_series: float = 0.15
     least_snr: float = 5.6
+    slow_below: float = 0.3
+    slow_share: float = 0.25
     least_score: float = 0.6
     least_lead: float = 0.1
 
@@ -165,6 +201,7 @@ class RuleSettings:
                 raise UsageError(f"{one.name} must be a number from 0 on, not {value!r}")
             elif isinstance(one.default, int) and int(value) != value:
                 raise UsageError(f"{one.name} must be a whole number, not {value!r}")
-        for name in ("least_score", "least_lead", "rrl_asymmetry", "eb_below", "eb_mirror", "eb_fold_rest"):
+        shares = ("slow_share", "least_score", "least_lead", "rrl_asymmetry", "eb_below", "eb_mirror")
+        for name in (*shares, "eb_fold_rest"):
             if getattr(self, name) > 1:
                 raise UsageError(f"{name} must be from 0 to 1, not {getattr(self, name)!r}")

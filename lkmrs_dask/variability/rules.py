@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.variability.feature_names import FEATURE_NAMES
+from lkmrs_dask.variability.flicker import UHZ
+from lkmrs_dask.variability.rule_conditions import Condition, Star, all_of, any_of
 from lkmrs_dask.variability.rule_settings import RuleSettings
 
 __all__ = ["CLASSES", "Condition", "RuleClass", "classify_by_rules", "conditions"]
@@ -18,34 +20,13 @@ CLASSES = ("RRL", "EB", "RG", "hybrid", "DSCT", "GDOR", "RSCVn", "rotation", "un
 """Classes of the paper.  Of two with the same score the first is given; rotation only where no other fits."""
 
 
-class Condition(NamedTuple):
-    """One condition of a class.
-
-    Parameters
-    ----------
-    text : str
-        What is asked, with the star's value.
-    holds : bool or None
-        None where the value is not known: it counts half if it is needed, and not at all if it is not.
-    weight : float
-        Its share in the score.
-    needed : bool
-        Whether the class is excluded where it does not hold.
-    """
-
-    text: str
-    holds: bool | None
-    weight: float = 1.0
-    needed: bool = True
-
-
 class RuleClass(NamedTuple):
     """What the rules say of a star.
 
     Parameters
     ----------
     variable_class : str
-        One of `CLASSES`; empty for a star without a significant frequency.
+        One of `CLASSES`; empty for a star without a significant frequency, or none that is a period.
     scores : dict
         By class, from 0 (excluded) to 1 (all conditions hold).
     reasons : tuple of str
@@ -57,93 +38,61 @@ class RuleClass(NamedTuple):
     reasons: tuple[str, ...]
 
 
-class _Star:
-    """Features by name, and conditions on them that know what is missing."""
-
-    def __init__(self, values: Mapping[str, float]) -> None:
-        self.values = values
-
-    def __getitem__(self, name: str) -> float:
-        return self.values[name]
-
-    def least(self, name: str, limit: float, weight: float = 1.0, needed: bool = True) -> Condition:
-        """At least a limit."""
-        return self._compared(name, ">=", limit, lambda value: value >= limit, weight, needed)
-
-    def most(self, name: str, limit: float, weight: float = 1.0, needed: bool = True) -> Condition:
-        """At most a limit."""
-        return self._compared(name, "<=", limit, lambda value: value <= limit, weight, needed)
-
-    def within(
-        self, name: str, ends: tuple[float, float], weight: float = 1.0, needed: bool = True
-    ) -> Condition:
-        """From one limit to another."""
-        value = self[name]
-        holds = bool(ends[0] <= value <= ends[1]) if np.isfinite(value) else None
-        return Condition(f"{name} {value:.4g} from {ends[0]:g} to {ends[1]:g}", holds, weight, needed)
-
-    def _compared(
-        self, name: str, sign: str, limit: float, test: Callable[[float], bool], weight: float, needed: bool
-    ) -> Condition:
-        value = self[name]
-        holds = bool(test(value)) if np.isfinite(value) else None
-        return Condition(f"{name} {value:.4g} {sign} {limit:g}", holds, weight, needed)
-
-
-def _any(*options: Condition) -> Condition:
-    """One of several: holds where any does, is unknown where none does and one is unknown."""
-    known = [one.holds for one in options]
-    holds = True if True in known else None if None in known else False
-    return Condition(
-        " or ".join(one.text for one in options), holds, options[0].weight, options[0].needed
-    )  # fmt: skip
-
-
-def _all(*parts: Condition) -> Condition:
-    """All of several."""
-    known = [one.holds for one in parts]
-    holds = False if False in known else None if None in known else True
-    return Condition(
-        "(" + " and ".join(one.text for one in parts) + ")", holds, parts[0].weight, parts[0].needed
-    )  # fmt: skip
-
-
-def _rrl(star: _Star, s: RuleSettings) -> list[Condition]:
+def _rrl(star: Star, s: RuleSettings) -> list[Condition]:
     # Two harmonics of a curve that is its own mirror image have the phase difference 0 or pi.
     tilt = float(abs(np.sin(star["phi21"])))
+    steep = Condition(
+        f"|sin phi21| {tilt:.3g} >= {s.rrl_asymmetry:g}: a steep rise",
+        bool(tilt >= s.rrl_asymmetry) if np.isfinite(tilt) else None,
+    )
+    fundamental = all_of(star.least("n_multiples", s.rrl_multiples), star.least("r21", s.rrl_r21))
+    overtone = all_of(
+        star.within("period", s.rrc_period),
+        star.within("r21", s.rrc_r21),
+        star.within("teff", s.rrc_teff),
+        _one_wave(star),
+        star.most("fold_rest", s.eb_fold_rest),
+    )
+    shape = any_of(fundamental, overtone)
     return [
         star.within("period", s.rrl_period),
         star.least("amplitude", s.rrl_amplitude),
-        star.least("n_multiples", s.rrl_multiples),
-        star.least("r21", s.rrl_r21),
+        Condition("type ab or c: " + shape.text, shape.holds, 2.0),
         star.within("teff", s.rrl_teff),
-        Condition(
-            f"|sin phi21| {tilt:.3g} >= {s.rrl_asymmetry:g}: a steep rise",
-            bool(tilt >= s.rrl_asymmetry) if np.isfinite(tilt) else None,
-        ),
+        steep,
     ]
 
 
-def _eb(star: _Star, s: RuleSettings) -> list[Condition]:
-    detached = _all(
+def _one_wave(star: Star) -> Condition:
+    """The strongest frequency is that of the period: a binary has a lower base or unequal minima."""
+    waves = star["period"] * star["f_main"]
+    return Condition(
+        f"{waves:.3g} waves a period", bool(abs(waves - 1.0) < 0.1) if np.isfinite(waves) else None
+    )  # fmt: skip
+
+
+def _eb(star: Star, s: RuleSettings) -> list[Condition]:
+    detached = all_of(
         star.most("dip_width", s.eb_width),
         star.most("below_share", s.eb_below),
         star.least("n_multiples", 3),
         star.most("skewness", 0.0),
     )
-    wide = _all(
+    wide = all_of(
         star.least("amplitude", s.eb_contact_amplitude),
         star.most("period", s.eb_contact_period),
         star.most("modulation", s.eb_modulation),
         star.most("below_share", 0.5),
         star.most("fold_rest", s.eb_fold_rest),
-        _any(
+        any_of(
             star.least("even_share", s.eb_contact_even),
             # Two equal minima: 1/f_base is half the orbit.  High-amplitude delta Scuti stars look alike.
-            _all(star.least("r21", 0.1), _any(star.most("f_base", 5.0), star.most("teff", s.dsct_teff[0]))),
+            all_of(
+                star.least("r21", 0.1), any_of(star.most("f_base", 5.0), star.most("teff", s.dsct_teff[0]))
+            ),
         ),
     )
-    near = _all(
+    near = all_of(
         star.least("n_multiples", 4),
         star.least("amplitude", s.eb_contact_amplitude),
         star.most("below_share", 0.45),
@@ -152,7 +101,7 @@ def _eb(star: _Star, s: RuleSettings) -> list[Condition]:
         star.most("modulation", s.eb_modulation),
         star.most("fold_rest", s.eb_fold_rest),
     )
-    shape = _any(detached, wide, near)
+    shape = any_of(detached, wide, near)
     noise = star["noise"]
     deep = star["dip_depth"] / noise if noise > 0 else np.nan
     return [
@@ -166,27 +115,37 @@ def _eb(star: _Star, s: RuleSettings) -> list[Condition]:
     ]  # fmt: skip
 
 
-def _not_fast(star: _Star, s: RuleSettings) -> Condition:
-    return _any(star.most("n_high", 0), _weaker(star, "amp_high", "amp_low", s.hybrid_ratio))
+def _few_slow(star: Star, s: RuleSettings) -> Condition:
+    """There are not two frequencies of gravity modes that count beside the pressure modes."""
+    return any_of(
+        star.most("n_low", s.gdor_least - 1),
+        _weaker(star, "amp_low", "amp_high", s.hybrid_ratio),
+        _weaker(star, "amp_low_2", "amp_high", s.hybrid_second),
+    )
 
 
-def _weaker(star: _Star, weak: str, strong: str, ratio: float) -> Condition:
+def _not_fast(star: Star, s: RuleSettings) -> Condition:
+    return any_of(star.most("n_high", 0), _weaker(star, "amp_high", "amp_low", s.hybrid_ratio))
+
+
+def _weaker(star: Star, weak: str, strong: str, ratio: float) -> Condition:
     value, other = star[weak], star[strong]
     return Condition(f"{weak} {value:.3g} < {strong} {other:.3g} / {ratio:g}", bool(value < other / ratio))
 
 
-def _dsct(star: _Star, s: RuleSettings) -> list[Condition]:
+def _dsct(star: Star, s: RuleSettings) -> list[Condition]:
     return [
         star.within("teff", s.dsct_teff, 2.0),
         star.least("n_high", 1, 2.0),
-        _any(star.most("n_low", s.gdor_least - 1), _weaker(star, "amp_low", "amp_high", s.hybrid_ratio)),
+        star.least("amp_high", s.dsct_least),
+        _few_slow(star, s),
         Condition(f"amp_high {star['amp_high']:.3g} > amp_low {star['amp_low']:.3g}",
                   bool(star["amp_high"] > star["amp_low"])),
         star.least("logg", s.pulsator_logg),
     ]  # fmt: skip
 
 
-def _gdor(star: _Star, s: RuleSettings) -> list[Condition]:
+def _gdor(star: Star, s: RuleSettings) -> list[Condition]:
     return [
         star.within("teff", s.gdor_teff, 2.0),
         star.least("n_low", s.gdor_least, 2.0),
@@ -197,7 +156,7 @@ def _gdor(star: _Star, s: RuleSettings) -> list[Condition]:
     ]
 
 
-def _hybrid(star: _Star, s: RuleSettings) -> list[Condition]:
+def _hybrid(star: Star, s: RuleSettings) -> list[Condition]:
     low, high = star["amp_low"], star["amp_high"]
     ratio = max(low, high) / min(low, high) if min(low, high) > 0 else np.inf
     both = (min(s.gdor_teff[0], s.dsct_teff[0]), max(s.gdor_teff[1], s.dsct_teff[1]))
@@ -205,24 +164,31 @@ def _hybrid(star: _Star, s: RuleSettings) -> list[Condition]:
         star.within("teff", both, 2.0),
         star.least("n_low", s.gdor_least),
         star.least("n_high", 1),
-        star.least("amp_low", s.hybrid_least),
+        star.least("amp_low_2", s.hybrid_least),
         star.least("amp_high", s.hybrid_least),
         Condition(
             f"ratio of amp_low and amp_high {ratio:.3g} <= {s.hybrid_ratio:g}", ratio <= s.hybrid_ratio
+        ),
+        Condition(
+            f"amp_low_2 {star['amp_low_2']:.3g} >= amp_high {high:.3g} / {s.hybrid_second:g}",
+            bool(star["amp_low_2"] >= high / s.hybrid_second),
         ),
         star.most("share_multiples", s.gdor_share),
         star.least("logg", s.pulsator_logg),
     ]
 
 
-def _rg(star: _Star, s: RuleSettings) -> list[Condition]:
+def _rg(star: Star, s: RuleSettings) -> list[Condition]:
     # 1.645 is where the 95th percentile of normal noise lies.
+    main = star["f_main"] / UHZ
     quiet = float(np.sqrt(max(0.0, star["amplitude"] ** 2 - (1.645 * star["noise"]) ** 2)))
     return [
         star.most("logg", s.rg_logg),
         star.most("teff", s.rg_teff),
         star.least("hump", s.rg_hump, 2.0),
         star.within("nu_ratio", (1 / s.rg_ratio, s.rg_ratio), 2.0),
+        Condition(f"f_main {main:.4g} uHz <= {s.rg_top:g} nu_hump {star['nu_hump']:.4g} uHz",
+                  bool(main <= s.rg_top * star["nu_hump"]) if np.isfinite(main * star["nu_hump"]) else None),
         Condition(f"amplitude without noise {quiet:.3g} <= {s.rg_amplitude:g}",
                   bool(quiet <= s.rg_amplitude) if np.isfinite(quiet) else None),
         star.most("sine_share", 0.5),
@@ -230,23 +196,27 @@ def _rg(star: _Star, s: RuleSettings) -> list[Condition]:
     ]  # fmt: skip
 
 
-def _spotted(star: _Star, s: RuleSettings, weight: float = 1.0) -> Condition:
+def _spotted(star: Star, s: RuleSettings, weight: float = 1.0) -> Condition:
     """The light is that of one period and its harmonics, slowly changing."""
-    one_period = _any(star.least("share_multiples", s.rotation_share), star.least("n_close", 1))
+    one_period = any_of(star.least("share_multiples", s.rotation_share), star.least("n_close", 1))
     shared = star.least("series_share", s.rotation_series)
-    both = _all(one_period, shared)
+    both = all_of(one_period, shared)
     return Condition("one period: " + both.text, both.holds, weight)
 
 
-def _rscvn(star: _Star, s: RuleSettings) -> list[Condition]:
+def _rscvn(star: Star, s: RuleSettings) -> list[Condition]:
     evolved = star.most("logg", s.rscvn_logg)
     if evolved.holds is not True:
         bright = star.most("m_g", s.rscvn_m_g)
-        evolved = _any(evolved, bright) if evolved.holds is None else evolved
+        evolved = any_of(evolved, bright) if evolved.holds is None else evolved
+    moving = star.least("rv_amplitude", s.rscvn_rv)
+    # The light alone is that of any spotted star.
+    told = evolved.holds is not None or moving.holds is not None
     return [
+        Condition("log g, M_G or the RV amplitude is known", told, 0.0),
         star.within("period", s.rscvn_period),
         star.least("amplitude", s.rscvn_amplitude, 2.0),
-        star.least("rv_amplitude", s.rscvn_rv),
+        moving,
         evolved._replace(weight=2.0),
         star.most("teff", s.rscvn_teff),
         _spotted(star, s),
@@ -254,25 +224,32 @@ def _rscvn(star: _Star, s: RuleSettings) -> list[Condition]:
     ]
 
 
-def _rotation(star: _Star, s: RuleSettings) -> list[Condition]:
+def _rotation(star: Star, s: RuleSettings) -> list[Condition]:
     cool = star.most("teff", s.rotation_teff)
-    # Ellipsoidal variables count as rotating too: two waves an orbit, always the same.
-    ellipsoidal = _all(star.least("n_multiples", 2), star.most("fold_rest", s.eb_fold_rest))
+    # Ellipsoidal variables count as rotating too (section 4.3): two waves an orbit, always the same.  Where
+    # both are alike only half of the orbit shows, and the velocities have to say that there is one.
+    ellipsoidal = all_of(
+        star.most("fold_rest", s.eb_fold_rest),
+        any_of(star.least("n_multiples", 2), star.least("rv_amplitude", s.rotation_rv)),
+    )
     return [
         star.within("period", s.rotation_period),
         _spotted(star, s, 2.0),
-        _any(cool, ellipsoidal, star.least("n_close", 1)),
+        any_of(cool, ellipsoidal, star.least("n_close", 1)),
         cool._replace(needed=False),
-        _any(star.most("n_high", 0), _weaker(star, "amp_high", "amp_main", s.hybrid_ratio)),
+        any_of(star.most("n_high", 0), _weaker(star, "amp_high", "amp_main", s.hybrid_ratio)),
         star.least("dip_width", s.eb_width, 1.0, needed=False),
         star.most("n_multiples", 4, 0.5, needed=False),
     ]
 
 
-_RULES: Mapping[str, Callable[[_Star, RuleSettings], list[Condition]]] = {
+_RULES: Mapping[str, Callable[[Star, RuleSettings], list[Condition]]] = {
     "RRL": _rrl, "EB": _eb, "RG": _rg, "hybrid": _hybrid, "DSCT": _dsct, "GDOR": _gdor, "RSCVn": _rscvn,
     "rotation": _rotation,
 }  # fmt: skip
+
+
+_SLOW = ("GDOR", "RSCVn", "rotation")  # classes that jumps and drifts can look like
 
 
 def conditions(vector: ArrayLike, settings: RuleSettings | None = None) -> dict[str, list[Condition]]:
@@ -298,7 +275,7 @@ def conditions(vector: ArrayLike, settings: RuleSettings | None = None) -> dict[
     values = np.asarray(vector, np.float64)
     if values.shape != (len(FEATURE_NAMES),):
         raise UsageError(f"{len(FEATURE_NAMES)} features are needed, not an array of shape {values.shape}")
-    star = _Star(dict(zip(FEATURE_NAMES, values.tolist(), strict=True)))
+    star = Star(dict(zip(FEATURE_NAMES, values.tolist(), strict=True)))
     return {name: rule(star, settings or RuleSettings()) for name, rule in _RULES.items()}
 
 
@@ -316,7 +293,8 @@ def classify_by_rules(vector: ArrayLike, settings: RuleSettings | None = None) -
     -------
     RuleClass
         "uncertain" where no class reaches `RuleSettings.least_score`; empty where there is no frequency with
-        `RuleSettings.least_snr`, as in the paper.
+        `RuleSettings.least_snr`, as in the paper, or where the strongest is a slow change without a period
+        (see `RuleSettings.slow_share`) and nothing faster is there.
 
     References
     ----------
@@ -324,6 +302,7 @@ def classify_by_rules(vector: ArrayLike, settings: RuleSettings | None = None) -
     """
     settings = settings or RuleSettings()
     judged = conditions(vector, settings)
+    judged_star = Star(dict(zip(FEATURE_NAMES, np.asarray(vector, np.float64).tolist(), strict=True)))
     scores = {name: _score(ones) for name, ones in judged.items()}
     snr = float(np.asarray(vector, np.float64)[FEATURE_NAMES.index("snr_main")])
     if not snr >= settings.least_snr:
@@ -334,6 +313,9 @@ def classify_by_rules(vector: ArrayLike, settings: RuleSettings | None = None) -
     best, next_best = special[:2]
     if scores[best] < settings.least_score:
         best, next_best = "rotation", best
+    drift = _drift(judged_star, settings)
+    if drift and (best in _SLOW or scores[best] < settings.least_score):
+        return RuleClass("", dict.fromkeys(CLASSES, 0.0), (drift,))
     excluded = tuple(
         f"not {name}: {next(one.text for one in judged[name] if one.needed and one.holds is False)}"
         for name in _RULES
@@ -353,6 +335,17 @@ def classify_by_rules(vector: ArrayLike, settings: RuleSettings | None = None) -
             # What is missing may be just what tells the two apart.
             return RuleClass("uncertain", scores | {"uncertain": 1.0 - scores[best]}, (*reasons, *excluded))
     return RuleClass(best, scores, (*reasons, *excluded))
+
+
+def _drift(star: Star, settings: RuleSettings) -> str:
+    """Why the strongest frequency is no period; empty where it may be one."""
+    slow = star.most("f_main", settings.slow_below).holds and star.most("n_high", 0).holds
+    steady = star.least("slow_share", settings.slow_share)
+    return (
+        f"a slow change without a period: {steady.text} does not hold"
+        if slow and steady.holds is False
+        else ""
+    )
 
 
 def _score(ones: list[Condition]) -> float:

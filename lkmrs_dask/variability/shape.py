@@ -11,11 +11,13 @@ from scipy.special import bdtrc
 __all__ = [
     "FoldedShape",
     "FourierShape",
+    "alternation",
     "base_frequency",
     "fit_fourier",
     "fold",
     "folded_shape",
     "modulation",
+    "slow_share",
 ]
 
 Floats = NDArray[np.float64]
@@ -256,3 +258,60 @@ def modulation(time: Floats, flux: Floats, frequency: float) -> float:
     if len(amplitudes) < 4 or not np.mean(amplitudes) > 0:
         return np.nan
     return float(np.std(amplitudes, ddof=1) / np.mean(amplitudes))
+
+
+def alternation(time: Floats, flux: Floats, period: float) -> float:
+    """Relative difference of the minima of two successive periods; 0 where it is within five errors.
+
+    NaN for fewer than three pairs of periods.
+    """
+    if time[-1] - time[0] < 6.0 * period or len(time) < 200:
+        return np.nan
+    bins = 100
+    profile, where, count = fold(time, flux, 2.0 * period, bins)
+    if np.count_nonzero(count) < bins:
+        return np.nan
+    half = bins // 2
+    at = int(np.argmin(profile)) % half
+    near = (at + np.arange(-1, 2)) % bins
+    first, second = float(profile[near].mean()), float(profile[(near + half) % bins].mean())
+    depth = float(np.quantile(profile, 0.9)) - min(first, second)
+    both = np.concatenate([near, (near + half) % bins])
+    inside = np.isin(where, both)
+    error = float(np.std(flux[inside] - profile[where[inside]])) * np.sqrt(2.0 / max(1, inside.sum() // 2))
+    difference = abs(first - second)
+    return difference / depth if depth > 0 and difference > 5.0 * error else 0.0
+
+
+def slow_share(time: Floats, flux: Floats, frequency: float, harmonics: int = 2) -> float:
+    """Share of the variance of means over a tenth of a period that its harmonics take away.
+
+    Means hide what is faster, noise for one.  A jump, an offset of a quarter or a drift has power at every
+    low frequency, and none of them takes much of it away; a period does, however faint its signal.
+
+    Parameters
+    ----------
+    time, flux : ndarray of float64, shape (n,)
+        Days, rising, and any unit; finite.
+    frequency : float
+        1/d.
+    harmonics : int
+        How many.
+
+    Returns
+    -------
+    float
+        Corrected for the number of unknowns, as the adjusted coefficient of determination: about 0 for
+        chance.  NaN for too few means.
+    """
+    if not frequency > 0 or len(time) == 0:
+        return np.nan
+    where = np.floor((time - time[0]) * (10.0 * frequency))
+    first = np.flatnonzero(np.diff(where, prepend=-1.0))
+    count = np.diff(np.append(first, len(time)))
+    full = count >= 0.3 * np.median(count)
+    mean_time = (np.add.reduceat(time, first) / count)[full]
+    mean_flux = (np.add.reduceat(flux, first) / count)[full]
+    n, unknowns = len(mean_time), 2 * harmonics + 1
+    share = fit_fourier(mean_time, mean_flux, frequency, harmonics).share
+    return 1.0 - (1.0 - share) * (n - 1) / (n - unknowns) if n > unknowns else np.nan

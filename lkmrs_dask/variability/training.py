@@ -2,72 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lkmrs_dask.errors import CatalogError, UsageError
+from lkmrs_dask.catalog.running import run_tasks
+from lkmrs_dask.errors import CatalogError
+from lkmrs_dask.variability.classifier import Classifier, ClassifierSettings, train
 from lkmrs_dask.variability.feature_names import FEATURE_NAMES
-from lkmrs_dask.variability.features import (
-    FeatureSettings,
-    Peaks,
-    StarParameters,
-    light_curve_features,
-    peaks_of,
+from lkmrs_dask.variability.features import FeatureSettings, Peaks, light_curve_features, peaks_of
+from lkmrs_dask.variability.labelled import LabelledStar, labelled_curves
+from lkmrs_dask.variability.one_thread import ONE_THREAD
+from lkmrs_dask.variability.training_stars import (
+    LabelledCurve,
+    SyntheticSettings,
+    n_synthetic,
+    synthetic_curves,
 )
 
 __all__ = [
-    "LabelledCurve",
-    "SyntheticSettings",
-    "TrainingTable",
-    "curve_peaks",
-    "synthetic_curves",
-    "tabulate",
-]
+    "LabelledCurve", "SyntheticSettings", "TableSettings", "TrainingTable", "curve_peaks", "synthetic_curves",
+    "tabulate", "train_from", "training_table",
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
+Names = NDArray[np.str_]
 
-_MISSIONS = ("kepler", "k2", "tess")
-
-
-class LabelledCurve(NamedTuple):
-    """A light curve of known class.
-
-    Parameters
-    ----------
-    time, flux : ndarray of float64, shape (n,)
-        Days, relative flux.
-    label : str
-        Its class.
-    star : StarParameters
-        What is known of the star.
-    group : str
-        Name of the star: curves of one star are never in training and test at once.
-    mission : str
-        ``kepler``, ``k2`` or ``tess``: whose instrumental lines are left out; empty for none.
-    source : str
-        Where it is from: ``synthetic``, or the name of the data.
-    """
-
-    time: Floats
-    flux: Floats
-    label: str
-    star: StarParameters
-    group: str = ""
-    mission: str = ""
-    source: str = "synthetic"
+PIECE = 25
+"""Synthetic curves that are one task: some six seconds of work."""
 
 
 class TrainingTable(NamedTuple):
-    """Features (n, features), and labels, groups and sources (n,) of curves."""
+    """Features of curves, and what these are.
+
+    Parameters
+    ----------
+    features : ndarray of float64, shape (n, features)
+        In the order of `lkmrs_dask.variability.feature_names.FEATURE_NAMES`.
+    labels : ndarray of str, shape (n,)
+        Classes; empty for curves that are none of them and serve to check the model only.
+    groups : ndarray of str, shape (n,)
+        Stars: curves of one are never in training and test at once.
+    sources : ndarray of str, shape (n,)
+        ``synthetic``, ``real``, ``piece`` of a real star's curve, or ``check``.
+    """
 
     features: Floats
-    labels: NDArray[np.str_]
-    groups: NDArray[np.str_]
-    sources: NDArray[np.str_]
+    labels: Names
+    groups: Names
+    sources: Names
 
     def __add__(self, other: object) -> TrainingTable:
         """Rows of both."""
@@ -75,160 +62,122 @@ class TrainingTable(NamedTuple):
             return NotImplemented
         return TrainingTable(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
 
+    def take(self, rows: NDArray[np.bool_]) -> TrainingTable:
+        """Some of the rows."""
+        return TrainingTable(self.features[rows], self.labels[rows], self.groups[rows], self.sources[rows])
+
 
 @dataclass(frozen=True)
-class SyntheticSettings:
-    """How synthetic stars of the training table are drawn (all ours).
+class TableSettings:
+    """How a training table is made.
 
     Parameters
     ----------
-    per_class : int
-        Stars of each class.
-    seed : int
-        Of all random numbers: the same seed gives the same table, whatever the number of stars before.
-    teff_error, logg_error, m_g_error : float
-        Errors of the parameters that the classifier is given, K, dex and mag.
-    missing : float
-        Share of stars without one of the parameters, each on its own: the classifier has to do without.
-    g_range : tuple of float
-        Magnitudes.
-    most_segments : int
-        Quarters, campaigns or sectors of a star: from one to this many, one after another.
-    weakest : float
-        Amplitudes of pulsators and rotating stars are multiplied by a random factor from this one to 1, even
-        in the logarithm: those of the synthetic survey are made to be seen in faint stars too.
+    synthetic : SyntheticSettings
+        Of the synthetic stars.
+    features : FeatureSettings
+        Of the features.
+    frequencies : mapping
+        Options of `lkmrs_dask.variability.find_frequencies`.  They and `features` must be those with which
+        the stars to classify are described.
+    """
+
+    synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    frequencies: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Piece(NamedTuple):
+    """A task: some synthetic stars, or a real one."""
+
+    settings: TableSettings
+    start: int = 0
+    stop: int = 0
+    star: LabelledStar | None = None
+
+
+def training_table(
+    settings: TableSettings | SyntheticSettings | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    labelled: Sequence[LabelledStar] = (),
+) -> TrainingTable:
+    """Make the table: synthetic stars, then real ones.
+
+    Parameters
+    ----------
+    settings : TableSettings or SyntheticSettings, optional
+        How.
+    executor : concurrent.futures.Executor, optional
+        Where; threads of this process if not given.  The table is the same anywhere.
+    progress : callable, optional
+        Called with the curves or stars done, and all.
+    labelled : sequence of LabelledStar, optional
+        Real stars; their files must be seen where the executor computes.
+
+    Returns
+    -------
+    TrainingTable
+
+    Raises
+    ------
+    UsageError, InputError
+        Where a file of a real star is absent or cannot be used.
+    """
+    if isinstance(settings, SyntheticSettings):
+        settings = TableSettings(settings)
+    settings = settings or TableSettings()
+    n = n_synthetic(settings.synthetic)
+    # Real stars have the longest curves: they begin first, so that nobody waits for them in the end.
+    tasks = [_Piece(settings, star=star) for star in labelled]
+    tasks += [_Piece(settings, start, min(start + PIECE, n)) for start in range(0, n, PIECE)]
+
+    def told(done: int, of: int) -> None:
+        if progress is not None:
+            progress(round((n + len(labelled)) * done / of), n + len(labelled))
+
+    found = run_tasks(_rows, tasks, executor, told)
+    return join([*found[len(labelled) :], *found[: len(labelled)]])
+
+
+def _rows(piece: _Piece) -> TrainingTable:
+    s = piece.settings
+    if piece.star is None:
+        curves = synthetic_curves(s.synthetic, range(piece.start, piece.stop))
+    else:
+        curves = labelled_curves(piece.star)
+    # The same rounding everywhere: threads of the linear algebra differ from place to place.
+    with ONE_THREAD:
+        return tabulate(curves, s.features, **s.frequencies)
+
+
+def join(tables: Sequence[TrainingTable]) -> TrainingTable:
+    """Rows of many tables."""
+    return TrainingTable(*(np.concatenate(columns) for columns in zip(*tables, strict=True)))
+
+
+def train_from(table: TrainingTable, settings: ClassifierSettings | None = None) -> Classifier:
+    """Train a classifier on the rows of a table that have a class.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        From `training_table`, or `lkmrs_dask.variability.training_files.load_training`.
+    settings : ClassifierSettings, optional
+        Of the classifier.
+
+    Returns
+    -------
+    Classifier
 
     Raises
     ------
     UsageError
-        When a value makes no sense.
+        As `lkmrs_dask.variability.classifier.train`.
     """
-
-    per_class: int = 150
-    seed: int = 1
-    teff_error: float = 100.0
-    logg_error: float = 0.10
-    m_g_error: float = 0.2
-    missing: float = 0.1
-    g_range: tuple[float, float] = (9.5, 14.5)
-    most_segments: int = 4
-    weakest: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        good = (
-            self.per_class >= 1
-            and self.seed >= 0
-            and min(self.teff_error, self.logg_error, self.m_g_error) >= 0
-            and 0 <= self.missing < 1
-            and self.g_range[0] < self.g_range[1]
-            and self.most_segments >= 1
-            and 0 < self.weakest <= 1
-        )
-        if not good:
-            values = ", ".join(f"{one.name} {getattr(self, one.name)!r}" for one in fields(self))
-            raise UsageError(f"settings of synthetic curves make no sense: {values}")
-
-
-class _Region(NamedTuple):
-    """Where stars of a class are drawn: teff (K), log g (dex), period (d), half range of RV (km/s)."""
-
-    teff: tuple[float, float]
-    logg: tuple[float, float]
-    period: tuple[float, float]
-    rv: tuple[float, float]
-
-
-_REGIONS: Mapping[str, _Region] = {
-    "RRL": _Region((6000, 7400), (2.5, 3.2), (0.35, 0.80), (15, 35)),
-    "DSCT": _Region((6800, 8800), (3.4, 4.5), (0.03, 0.2), (2, 30)),
-    "hybrid": _Region((6600, 8000), (3.4, 4.5), (0.4, 2.0), (2, 30)),
-    "GDOR": _Region((6400, 7600), (3.5, 4.5), (0.4, 2.5), (2, 30)),
-    "RSCVn": _Region((4400, 5600), (2.2, 3.7), (1.5, 20), (8, 70)),
-    "RG": _Region((4200, 5300), (1.7, 3.3), (0.1, 0.6), (1, 20)),
-    "rotation": _Region((3600, 6500), (3.9, 5.0), (0.5, 25), (1, 40)),
-    "EB": _Region((4000, 8500), (3.4, 4.8), (0.3, 15), (10, 150)),
-    "uncertain": _Region((4200, 8400), (1.8, 4.8), (0.2, 12), (1, 40)),
-}
-
-
-_WEAKENED = ("DSCT", "hybrid", "GDOR", "rotation")
-
-
-def synthetic_curves(settings: SyntheticSettings | None = None) -> Iterator[LabelledCurve]:
-    """Synthetic light curves of all classes, made one by one.
-
-    Each is one quarter of Kepler, campaign of K2 or sector of TESS, with the noise, gaps and spikes of
-    `lkmrs_dask.synthetic.light_curves`.
-
-    Parameters
-    ----------
-    settings : SyntheticSettings, optional
-        How many, and how.
-
-    Yields
-    ------
-    LabelledCurve
-    """
-    settings = settings or SyntheticSettings()
-    for number, label in enumerate(_REGIONS):
-        for k in range(settings.per_class):
-            yield _synthetic(label, number * 1_000_000 + k, settings)
-
-
-def _synthetic(label: str, number: int, settings: SyntheticSettings) -> LabelledCurve:
-    from lkmrs_dask.synthetic.counters import Draws
-    from lkmrs_dask.synthetic.light_curves.classes import make_signal
-    from lkmrs_dask.synthetic.light_curves.curve import observe
-    from lkmrs_dask.synthetic.light_curves.photometry import detection, photometry
-    from lkmrs_dask.synthetic.light_curves.segments import segments
-    from lkmrs_dask.synthetic.light_curves.signal import Numbers, Source
-    from lkmrs_dask.synthetic.luminosity import absolute_magnitude
-    from lkmrs_dask.synthetic.orbit import Orbit
-
-    region = _REGIONS[label]
-    random = np.random.default_rng([settings.seed, number])
-    mission = _MISSIONS[int(random.integers(3))]
-    known = segments(mission)
-    first = int(random.integers(len(known)))
-    lit = known[first : first + int(random.integers(1, settings.most_segments + 1))]
-    segment = lit[0]
-    teff, logg = float(random.uniform(*region.teff)), float(random.uniform(*region.logg))
-    # Half of the binaries whose periods are even in the logarithm would be too long for one sector.
-    period = float(np.exp(random.uniform(*np.log(region.period))))
-    if label in ("EB", "RSCVn", "rotation"):
-        period = min(period, 0.4 * segment.span)
-    source = Source(
-        number=number, uid=f"G{number:014d}", kic=0, tic=0, ra=segment.ra, dec=segment.dec, pmra=0.0,
-        pmdec=0.0, g=float(random.uniform(*settings.g_range)), bp_rp=0.7, teff=teff, logg=logg, feh=0.0,
-        variable_class=label, period=np.nan if label == "RG" else period,
-        orbit=Orbit(*[np.array(np.nan)] * len(Orbit._fields)),
-    )  # fmt: skip
-    light = photometry(mission, source.g, source.bp_rp)
-    numbers = Numbers(Draws(settings.seed), number)
-    signal = make_signal(source, numbers, detection([(segment, light)]))
-    if label in _WEAKENED:
-        whole, factor = signal.flux, settings.weakest ** float(random.random())
-        signal = replace(signal, flux=lambda time: 1.0 + factor * (whole(time) - 1.0))
-    times, fluxes = [], []
-    for one in lit:
-        columns = observe(source, signal, one, light, numbers).columns
-        time, flux = columns["TIME"], columns["PDCSAP_FLUX"]
-        good = np.isfinite(time) & np.isfinite(flux) & (columns["QUALITY"] == 0)
-        if good.any():
-            times.append(time[good])
-            fluxes.append(flux[good] / np.median(flux[good]))
-    magnitude = float(absolute_magnitude(teff, logg))
-    given = [
-        teff + settings.teff_error * random.normal(),
-        logg + settings.logg_error * random.normal(),
-        magnitude + settings.m_g_error * random.normal(),
-        float(np.exp(random.uniform(*np.log(region.rv)))),
-    ]
-    absent = random.random(4) < settings.missing
-    star = StarParameters(*np.where(absent, np.nan, given).tolist())
-    group = f"synthetic-{settings.seed}-{number}"
-    return LabelledCurve(np.concatenate(times), np.concatenate(fluxes), label, star, group, mission)
+    known = table.take(table.labels != "")
+    return train(known.features, known.labels, settings, known.groups)
 
 
 def curve_peaks(curve: LabelledCurve, **options: Any) -> Peaks:
@@ -241,14 +190,12 @@ def curve_peaks(curve: LabelledCurve, **options: Any) -> Peaks:
     curve : LabelledCurve
         The curve.
     **options
-        Of `find_frequencies`; by default at most 30 frequencies.
+        Of `find_frequencies`.
     """
     from lkmrs_dask.variability.frequencies import INSTRUMENTAL, find_frequencies
 
     try:
-        found = find_frequencies(
-            curve.time, curve.flux, mission=curve.mission or None, **({"max_frequencies": 30} | options)
-        )
+        found = find_frequencies(curve.time, curve.flux, **({"mission": curve.mission or None} | options))
     except CatalogError:
         return Peaks(np.empty(0), np.empty(0), np.empty(0), np.empty(0, bool))
     return peaks_of(found, leave_out=INSTRUMENTAL)
@@ -280,5 +227,5 @@ def tabulate(
         labels.append(curve.label)
         groups.append(curve.group or f"{curve.source}-{at}")
         sources.append(curve.source)
-    features = np.array(rows).reshape(-1, len(FEATURE_NAMES))
+    features = np.array(rows, np.float64).reshape(-1, len(FEATURE_NAMES))
     return TrainingTable(features, *(np.array(one, str) for one in (labels, groups, sources)))

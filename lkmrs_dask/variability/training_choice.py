@@ -16,8 +16,8 @@ class TrainingChoice:
     Parameters
     ----------
     table : str
-        File that `lkmrs train` made, or the folder that it filled, with real stars for one; empty for synthetic
-        stars that the run itself makes.
+        File that `lkmrs train` made, or the folder that it filled, with real stars for one; empty for
+        synthetic stars that the run itself makes.
     per_class : int
         Synthetic stars of each class that it makes.
     seed : int

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lkmrs_dask.variability.grid import FrequencyGrid
+from lkmrs_dask.variability.plans import plan_size, prepared_plan
 from lkmrs_dask.variability.series import Series
+from lkmrs_dask.variability.sums import Sums, turned
 
 __all__ = [
-    "EXACT",
     "PAD",
-    "QUICK",
     "TAPS",
     "GridTransform",
     "Transforms",
     "interpolate",
-    "transform_at",
+    "interpolation_weights",
     "transform_to_grid",
 ]
 
@@ -32,9 +32,7 @@ PAD = 16
 """Bins beyond either end of the grid that are kept for interpolation."""
 
 _PRECISION = 1e-9  # of FINUFFT; the polynomial is good to 2e-9 at ten points a resolution element
-
-EXACT, QUICK = 1e-11, 1e-8
-"""Precisions of transforms to any points: of the last iteration, and of those before."""
+_UPSAMPLING = 1.25
 
 _NODES = np.arange(TAPS) - (TAPS // 2 - 1)
 _MONOMIALS = np.linalg.inv(np.vander(_NODES.astype(np.float64), increasing=True))
@@ -55,49 +53,24 @@ class GridTransform:
     """
 
     def __init__(self, time: Floats, step: float, first: int, last: int) -> None:
-        from finufft import Plan
-
-        n = last - first + 1
-        # The plan keeps the points: what does not depend on the values is done once.
+        self._n = last - first + 1
+        self._modes = plan_size(self._n, _UPSAMPLING)
         self._x = np.ascontiguousarray(2.0 * np.pi * step * time)
-        self._plan = Plan(1, (n,), isign=1, eps=_PRECISION, nthreads=1, upsampfac=1.25)
-        self._plan.setpts(self._x)
         # FINUFFT's bins go from -n/2 to n/2: a phase brings them to where they are wanted.
-        self._phase = np.exp(1j * ((first + n // 2) * self._x))
+        self._phase = turned((first + self._modes // 2) * self._x)
         self._strengths = np.empty(len(time), np.complex128)
 
     def __call__(self, values: Floats) -> Complexes:
         """Transform real values of shape (n,); shape (last - first + 1,)."""
         np.multiply(self._phase, values, out=self._strengths)
-        result: Complexes = self._plan.execute(self._strengths)
+        plan = prepared_plan(1, self._modes, _PRECISION, _UPSAMPLING, self._x)
+        result: Complexes = plan.execute(self._strengths)[: self._n]
         return result
 
 
 def transform_to_grid(time: Floats, values: Floats, step: float, first: int, last: int) -> Complexes:
     """Transform once; see `GridTransform`."""
     return GridTransform(time, step, first, last)(values)
-
-
-def transform_at(points: Floats, strengths: Any, targets: Floats, precision: float = EXACT) -> Complexes:
-    r"""Transform to any points, :math:`\sum_n c_n e^{i s_k x_n}`.
-
-    Parameters
-    ----------
-    points : ndarray of float64, shape (n,)
-        x.
-    strengths : ndarray of complex128, shape (n,) or (m, n)
-        c.
-    targets : ndarray of float64, shape (k,)
-        s.
-    precision : float
-        Error as a share of the sum of absolute strengths.
-    """
-    import finufft
-
-    result: Complexes = finufft.nufft1d3(
-        points, np.ascontiguousarray(strengths, np.complex128), targets, isign=1, eps=precision, nthreads=1
-    )
-    return result
 
 
 def interpolation_weights(fraction: Floats, derivative: int = 0) -> Floats:
@@ -155,10 +128,12 @@ class Transforms:
 
     Attributes
     ----------
+    turn : ndarray of float64
+        Angle by which a sinusoid of one bin's frequency has turned at the times.
     data : ndarray of complex128
         Of weights times flux, bins from -PAD to last + PAD.
-    window : ndarray of complex128
-        Of the weights, bins from -PAD to 2 (last + PAD): sums of frequencies are asked for.
+    variance : float
+        Of the flux.
     """
 
     def __init__(self, series: Series, grid: FrequencyGrid) -> None:
@@ -167,12 +142,28 @@ class Transforms:
         self.turn = 2.0 * np.pi * grid.step * series.time
         self._to_grid = GridTransform(series.time, grid.step, -PAD, grid.last + PAD)
         self.data = self._to_grid(series.weights * series.flux)
-        self.window = transform_to_grid(series.time, series.weights, grid.step, -PAD, 2 * (grid.last + PAD))
         self.variance = float(series.weights @ series.flux**2)
+
+    @cached_property
+    def window(self) -> Complexes:
+        """Of the weights, bins from -PAD to 2 (last + PAD): sums of frequencies are asked for.
+
+        A light curve in which nothing is found needs none.
+        """
+        series, grid = self.series, self.grid
+        return transform_to_grid(series.time, series.weights, grid.step, -PAD, 2 * (grid.last + PAD))
+
+    @cached_property
+    def _sums(self) -> Sums:
+        return Sums(self.series.time, self.series.baseline, self.grid.step * (self.grid.last + 1))
 
     def of(self, residual: Floats) -> Complexes:
         """Transform of other values at the same times, bins from -PAD to last + PAD."""
         return self._to_grid(self.series.weights * residual)
+
+    def at(self, values: Floats, place: Floats) -> Complexes:
+        """Transform of values at the times to any places, without the weights."""
+        return self._sums.at(values, self.grid.step * place)
 
     def window_at(self, place: Floats, derivatives: int = 0) -> Complexes:
         """Window's transform and its derivatives by the bin, at places of either sign."""
@@ -184,9 +175,9 @@ class Transforms:
             values[1::2, below] *= -1.0
         return values
 
-    def model(self, place: Floats, phasor: Complexes, mean: float, precision: float = EXACT) -> Floats:
+    def model(self, place: Floats, phasor: Complexes, mean: float) -> Floats:
         r"""Mean plus :math:`\sum_j \mathrm{Re}(z_j e^{2\pi i f_j t})` at the times."""
         if len(place) == 0:
             return np.full(len(self.turn), mean)
-        values: Floats = transform_at(place, phasor, self.turn, precision).real + mean
+        values: Floats = self._sums.model(self.grid.step * place, phasor).real + mean
         return values

@@ -28,6 +28,17 @@ def run(name: str, *options: object) -> dict[str, Any]:
     return json.loads(Path(command[command.index("--json") + 1]).read_text())
 
 
+def test_frequencies_of_a_curve_and_a_survey(tmp_path: Path) -> None:
+    few = ("--scale", 0.02, "--rounds", 1, "--plain", 1, "--curves", 6)
+    content = run("frequencies", *few, "--json", tmp_path / "r.json")
+    results = content["results"]
+    assert results["nifty-ls and scipy, 1"]["f_sigma"] < 0.1
+    assert results["nifty-ls and scipy, 1"]["a_sigma"] < 0.1
+    threads, processes = (results[f"6 curves, 2 {place}"] for place in ("threads", "processes"))
+    assert threads["found"] == processes["found"] > 0
+    assert 0 < content["facts"]["finufft_share_survey"] < 1
+
+
 @pytest.mark.slow
 def test_scaling_runs_and_plans(tmp_path: Path) -> None:
     options = ("--scale", 0.002, "--sizes", 1, 2, "--places", "2 threads")

@@ -27,10 +27,18 @@ from lkmrs_dask.variability.flicker import (
     find_hump,
     flicker,
     fliper,
+    nu_max,
     point_noise,
     power_density,
 )
-from lkmrs_dask.variability.shape import base_frequency, fit_fourier, fold, folded_shape, modulation
+from lkmrs_dask.variability.shape import (
+    base_frequency,
+    fit_fourier,
+    fold,
+    folded_shape,
+    modulation,
+    slow_share,
+)
 
 Floats = NDArray[np.float64]
 
@@ -279,6 +287,64 @@ def test_nothing_breaks(values: list[float], frequency: list[float]) -> None:
     vector = light_curve_features(0.02 * np.arange(len(flux)), flux, found)
     assert vector.shape == (len(FEATURE_NAMES),)
     assert not np.isinf(vector).any()
+
+
+def test_second_amplitudes() -> None:
+    """Of the independent ones of each regime, in any order; 0 where there is one or none."""
+    found = peaks((1.1, 3.0), (1.3, 5.0), (2.2, 4.0), (0.1, 9.0), (12.0, 2.0),
+                  independent=[True, True, False, True, True])  # fmt: skip
+    values = features(times(), 1 + 1e-4 * np.sin(times()), found)
+    assert [values[k] for k in ("amp_low", "amp_low_2", "amp_high", "amp_high_2")] == [5.0, 3.0, 2.0, 0.0]
+
+
+def test_slow_share_against_plain_means() -> None:
+    """Means of each tenth of a period, one by one, and a fit by numpy's least squares."""
+    rng = np.random.default_rng(5)
+    time = times(60.0)
+    flux = np.sin(2 * np.pi * time / 9.0) + np.cumsum(rng.normal(0, 0.01, len(time)))
+    place = [int((t - time[0]) / 0.9) for t in time]
+    rows = [np.array([p == k for p in place]) for k in range(max(place) + 1)]
+    t, y = (np.array([values[row].mean() for row in rows if row.sum() > 13]) for values in (time, flux))
+    angle = 2 * np.pi * t / 9.0
+    design = np.array([np.ones_like(t), *(wave(k * angle) for k in (1, 2) for wave in (np.cos, np.sin))]).T
+    rest = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    wanted = 1 - (rest @ rest / (len(t) - 5)) / (y.var() * len(t) / (len(t) - 1))
+    assert slow_share(time, flux, 1 / 9.0) == pytest.approx(wanted, abs=1e-9)
+
+
+def test_slow_share_of_periods_and_faults() -> None:
+    """Near 1 for a period below the noise; small for a jump; NaN without points or a frequency."""
+    rng = np.random.default_rng(6)
+    time = times(90.0)
+    noise = rng.normal(size=len(time))
+    # 43 points a mean leave noise of 0.15 beside a signal of 0.35.
+    assert slow_share(time, 0.5 * np.sin(2 * np.pi * time / 9.0) + noise, 1 / 9.0) > 0.7
+    assert slow_share(time, 5.0 * (time > 37.0) + noise, 1 / 9.0) < 0.1
+    assert abs(slow_share(time, noise, 1 / 9.0)) < 0.15
+    assert math.isnan(slow_share(time[:3], noise[:3], 1 / 9.0))
+    assert math.isnan(slow_share(time[:0], noise[:0], 1 / 9.0))
+    assert math.isnan(slow_share(time, noise, math.nan))
+
+
+def test_nu_max_of_a_made_hump() -> None:
+    """Modes under a hump at 60 uHz on white noise, in any order and with gaps: within 5 %, a tenth of it."""
+    rng = np.random.default_rng(7)
+    time = times(150.0)
+    flux = rng.normal(0, 0.02, len(time))
+    for at in np.arange(40.0, 80.0, 1.0):
+        height = 0.05 * np.exp(-0.5 * ((at - 60.0) / 6.0) ** 2)
+        flux += height * np.sin(2 * np.pi * (0.0864 * at * time + rng.random()))
+    order = rng.permutation(len(time))
+    flux[100:300] = np.nan
+    place, contrast = nu_max(time[order], flux[order])
+    assert place == pytest.approx(60.0, rel=0.05)
+    assert contrast > 3
+    assert nu_max(time, flux, 55.0)[0] == pytest.approx(60.0, rel=0.05)
+    assert np.isnan(nu_max(time[:5], flux[:5])).all()
+    with pytest.raises(UsageError, match="rising"):
+        nu_max(time, flux, ends=(10.0, 5.0))
+    with pytest.raises(UsageError, match="one flux for each time"):
+        nu_max(time, flux[1:])
 
 
 def test_wrong_calls() -> None:

@@ -201,6 +201,24 @@ def test_white_noise_has_no_frequencies() -> None:
         assert found.as_dict()["frequencies"] == []
 
 
+def test_lobes_of_a_slow_peak_are_not_its_noise() -> None:
+    """Spots of 3 d in a sector of 26 d, true S/N 8: more are found, and what is found is the period."""
+    found = {"residual": 0, "spectrum": 0}
+    for seed in range(12):
+        rng = np.random.default_rng([seed, 9])
+        t = np.arange(0.0, 26.0, 0.01)
+        t = t[(t < 13.0) | (t > 15.0)]
+        # The median amplitude of white noise of 1 is sqrt(4 ln 2 / N).
+        height = 8.0 * np.sqrt(4.0 * np.log(2.0) / len(t))
+        y = rng.normal(0, 1, len(t)) + height * np.cos(2 * np.pi * t / 3.0 + rng.uniform(0, 6))
+        y += 0.5 * height * np.cos(4 * np.pi * t / 3.0 + rng.uniform(0, 6))
+        for where in found:
+            f = find_frequencies(t, y, edge_noise=where).frequency
+            found[where] += bool(np.any(np.abs(f - 1 / 3.0) < 0.02))
+            assert np.all((np.abs(f - 1 / 3.0) < 0.02) | (np.abs(f - 2 / 3.0) < 0.02))
+    assert found["residual"] > found["spectrum"]
+
+
 def test_noiseless_sinusoid() -> None:
     t = sampling()
     found = find_frequencies(t, sinusoids(t, TRUTH[:1]), max_frequencies=1)
@@ -297,6 +315,7 @@ def test_limits() -> None:
     [
         {"snr_min": 0}, {"snr_min": np.ones(9)}, {"snr_min": np.nan}, {"max_frequencies": 0},
         {"max_frequencies": 2.5}, {"noise": "mode"}, {"window": -1.0}, {"separation": 0.0}, {"failures": 0},
+        {"edge_noise": "none"},
         {"harmonics": 0}, {"combinations": -1}, {"match": -1}, {"parents": 1.5}, {"oversampling": 3},
         {"mission": "hst"}, {"nosuch": 1}, {"noise_gap": 99},
         {"settings": FrequencySettings(), "noise": "mean"}, {"f_max": -2.0},
@@ -382,3 +401,21 @@ def test_delta_scuti_stars_of_tess(shared: Path, name: str, peak: float) -> None
     fast = found.frequency > 5
     assert found.frequency[fast][found.amplitude[fast].argmax()] == pytest.approx(peak, abs=0.02)
     assert found.snr[fast].max() > 10
+
+
+def test_lower_peaks_where_the_noise_is_lower_are_found() -> None:
+    """Red noise whose peaks fail does not end the search: at high frequencies less is significant."""
+    random = np.random.default_rng(5)
+    t = np.arange(4000) * 0.0204336
+    # A random walk with a memory of five days, and above it sinusoids of a hundredth of its height.
+    memory = np.exp(-0.0204336 / 5.0)
+    red = np.zeros(len(t))
+    for i, step in enumerate(random.standard_normal(len(t) - 1), start=1):
+        red[i] = memory * red[i - 1] + np.sqrt(1 - memory**2) * step
+    wanted = [15.1, 18.3, 21.7]
+    y = 1.0 + 1e-2 * red + 1e-5 * random.standard_normal(len(t))
+    y += sum(1.5e-4 * np.sin(2 * np.pi * f * t) for f in wanted)
+    found = find_frequencies(t, y)
+    for f in wanted:
+        assert np.abs(found.frequency - f).min() < 0.1 / np.ptp(t)
+    assert len(found) <= len(wanted) + 2

@@ -17,11 +17,12 @@ from lkmrs_dask.variability.combinations import find_relations, instrumental_lin
 from lkmrs_dask.variability.frequency_settings import InstrumentalLine
 from lkmrs_dask.variability.grid import FrequencyGrid, frequency_grid
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, fit_in_time
-from lkmrs_dask.variability.noise import local_noise
+from lkmrs_dask.variability.noise import is_mirrored, local_noise
 from lkmrs_dask.variability.one_thread import ONE_THREAD
+from lkmrs_dask.variability.plans import plan_size, prepared_plan
 from lkmrs_dask.variability.prewhiten import Spectrum, prewhiten
 from lkmrs_dask.variability.series import clean_series
-from lkmrs_dask.variability.transform import PAD, Transforms, interpolate, transform_at
+from lkmrs_dask.variability.transform import PAD, Transforms, interpolate
 from lkmrs_dask.variability.uncertainties import correlation_length, frequency_errors
 
 Floats = NDArray[np.float64]
@@ -60,9 +61,9 @@ def test_transforms_between_the_points_of_the_grid(over: float, tolerance: float
 
 def test_transform_at_any_point_is_exact() -> None:
     tr = transforms()
-    place = np.random.default_rng(1).uniform(0, tr.grid.last, 50)
-    at = transform_at(tr.turn, tr.series.weights * tr.series.flux, place)
-    np.testing.assert_allclose(at, direct(tr, tr.series.flux, place), atol=1e-11)
+    place = np.r_[0.0, np.random.default_rng(1).uniform(0, tr.grid.last, 50), tr.grid.last + 1.0]
+    at = tr.at(tr.series.weights * tr.series.flux, place)
+    np.testing.assert_allclose(at, direct(tr, tr.series.flux, place), atol=1e-10)
     z = np.exp(1j * place)
     wanted = 0.7 + (z[:, None] * np.exp(1j * np.outer(place, tr.turn))).real.sum(axis=0)
     np.testing.assert_allclose(tr.model(place, z, 0.7), wanted, atol=1e-9)
@@ -70,22 +71,30 @@ def test_transform_at_any_point_is_exact() -> None:
 
 
 @pytest.mark.parametrize("place", [200.0, 137.4, 3.6, 1795.9])
-def test_subtraction_in_the_spectrum_is_that_in_time(place: float) -> None:
-    tr = transforms()
+@pytest.mark.parametrize("f_max", [3.0, 6.0])
+def test_subtraction_in_the_spectrum_is_that_in_time(place: float, f_max: float) -> None:
+    tr = transforms(f_max=f_max)
+    if place > tr.grid.last:
+        return
     z = 1.3 - 0.4j
     spectrum = Spectrum(tr)
+    bins = spectrum.reach
+    assert bins == min(1000, tr.grid.last)
     spectrum.subtract(place, z)
     left = tr.of(tr.series.flux - (z * np.exp(1j * place * tr.turn)).real)
-    reach = 1000
-    low, high = max(int(place) - reach + 1, 0), min(int(place) + reach, tr.grid.last + 1)
+    low, high = max(int(place) - bins + 1, 0), min(int(place) + bins, tr.grid.last + 1)
     np.testing.assert_allclose(
         spectrum.values[PAD + low : PAD + high], left[PAD + low : PAD + high], atol=1e-8
     )
     np.testing.assert_allclose(spectrum.power, 4 * np.abs(spectrum.values[PAD : PAD + tr.grid.last + 1]) ** 2)
-    far = np.r_[0:low, high : tr.grid.last + 1]
-    if len(far):
-        away = 2 * np.abs(spectrum.values[PAD + far] - left[PAD + far])
-        assert away.max() <= 2 * abs(z) * spectrum.highest_lobe(place)
+    away = 2 * np.abs(spectrum.values - left)[PAD : PAD + tr.grid.last + 1]
+    taken = np.array([place]), np.array([z])
+    bound = np.array([spectrum.left_at(k, *taken) for k in range(tr.grid.last + 1)])
+    assert np.all(bound[low:high] == 0.0)
+    # The sinusoid and its image are added in quadrature; in phase they are higher by a factor of sqrt(2).
+    assert np.all(away <= np.sqrt(2.0) * bound + 1e-7)
+    if high < tr.grid.last:
+        assert np.median(away[high + 1 :] / bound[high + 1 :]) > 0.3
 
 
 def test_the_phasor_takes_the_image_into_account() -> None:
@@ -178,7 +187,8 @@ def test_one_spectrum_is_enough_for_peaks_that_do_not_disturb_each_other() -> No
         (5 * np.cos(2 * np.pi * f * t + f) for f in (2.3, 5.1, 8.9, 13.7, 19.1)), rng.normal(0, 1, len(t))
     )
     series = clean_series(t, y)
-    found, rounds = prewhiten(Transforms(series, frequency_grid(series.time)), FrequencySettings())
+    found, rounds, power = prewhiten(Transforms(series, frequency_grid(series.time)), FrequencySettings())
+    assert power is not None
     assert len(found) == 5
     assert rounds == 2  # the second shows that nothing is left
 
@@ -234,7 +244,8 @@ def test_lines_and_their_widths() -> None:
     line = InstrumentalLine("line", 4.0, 0.01, 3)
     f = np.array([4.005, 4.02, 8.015, 12.05, 16.0, 0.1])
     assert instrumental_lines(f, (line,), 1e4).tolist() == [True, False, True, False, False, False]
-    assert instrumental_lines(f, (line,), 10.0).tolist() == [True, True, True, True, False, False]
+    # A short light curve cannot tell apart what lies within a tenth of 1/T.
+    assert instrumental_lines(f, (line,), 1.0).tolist() == [True, True, True, True, False, False]
     assert not instrumental_lines(f, (), 10.0).any()
 
 
@@ -259,5 +270,67 @@ def test_peaks_of_a_plain_spectrum_are_those_taken_first() -> None:
     spectrum = Spectrum(tr)
     peaks, _ = find_peaks(spectrum.power[tr.grid.first :])
     highest = tr.grid.first + peaks[spectrum.power[tr.grid.first :][peaks].argmax()]
-    found, _ = prewhiten(tr, FrequencySettings(max_frequencies=1))
+    found, _, power = prewhiten(tr, FrequencySettings(max_frequencies=1))
+    assert power is None
     assert abs(found.place[0] - highest) <= 1.0
+
+
+@pytest.mark.parametrize("n", [2, 50, 999, 19_633, 26_042, 330_001])
+def test_sizes_of_plans_are_few_and_little_larger(n: int) -> None:
+    size = plan_size(n, 1.25)
+    assert n <= size <= max(1.1 * n, n + 8)
+    assert plan_size(size, 1.25) == size
+
+
+def test_plans_are_kept_and_set_to_other_points() -> None:
+    rng = np.random.default_rng(0)
+    strengths = rng.normal(size=40) + 0j
+    k = np.arange(-16, 16)
+    a, b = (rng.uniform(-3, 3, 40) for _ in range(2))
+    plans = []
+    for x in (a, b, a):
+        plan = prepared_plan(1, 32, 1e-9, 2.0, x)
+        plans.append(plan)
+        np.testing.assert_allclose(
+            plan.execute(strengths), np.exp(1j * np.outer(k, x)) @ strengths, atol=1e-6
+        )
+    assert plans[0] is plans[1] is plans[2]
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(prepared_plan, 1, 32, 1e-9, 2.0, a).result() is not plans[0]
+    for n in (600_000, 650_000, 700_000):
+        prepared_plan(1, n, 1e-6, 1.25, a)
+    assert prepared_plan(1, 32, 1e-9, 2.0, a) is not plans[0]  # what a thread keeps is limited
+
+
+def test_light_curves_in_turn_are_those_alone() -> None:
+    """Plans are shared by light curves: one's points are not another's."""
+    one, two = transforms(1), transforms(2)
+    values = [tr.of(tr.series.flux) for tr in (one, two, one, two)]
+    np.testing.assert_array_equal(values[0], values[2])
+    np.testing.assert_array_equal(values[1], values[3])
+    np.testing.assert_array_equal(values[0], one.data)
+    place = np.array([700.3, 41.7])
+    for tr in (one, two, one):
+        np.testing.assert_allclose(tr.at(tr.series.weights, place), direct(tr, 1.0, place), atol=1e-10)
+
+
+def test_a_quiet_light_curve_needs_one_spectrum() -> None:
+    t = np.arange(0.0, 40.0, 0.02)
+    series = clean_series(t, np.random.default_rng(0).normal(0, 1, len(t)))
+    tr = Transforms(series, frequency_grid(series.time))
+    found, rounds, power = prewhiten(tr, FrequencySettings())
+    assert (len(found), rounds) == (0, 1)
+    assert power is not None
+    assert "window" not in vars(tr)
+
+
+def test_where_the_window_of_noise_is_mirrored() -> None:
+    grid = FrequencyGrid(0.01, 10, 1000, 10.0)
+    narrow = FrequencySettings(window=1.5)
+    assert [is_mirrored(grid, k, narrow) for k in (20, 159, 160, 161, 990)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
