@@ -29,8 +29,8 @@ CALIBRATIONS = ("temperature", "sigmoid", "isotonic")
 """Methods of scikit-learn that turn votes into probabilities."""
 
 ONE_AT_A_TIME = Lock()
-"""Held while scikit-learn works: its forests change the process's list of warnings, so that two of them at once
-warn of settings that were lost."""
+"""Held while scikit-learn works: its forests change the process's list of warnings, so that two of them at
+once warn of settings that were lost."""
 
 UNCERTAIN = "uncertain"
 """Class of stars none of whose probabilities reaches the threshold."""

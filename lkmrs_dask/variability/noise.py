@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lkmrs_dask.variability.frequency_settings import FrequencySettings
 from lkmrs_dask.variability.grid import FrequencyGrid
 
-__all__ = ["is_mirrored", "local_noise", "noise_definition", "noise_half_width"]
+__all__ = ["is_mirrored", "local_noise", "noise_definition", "noise_half_width", "rough_noise"]
 
 Floats = NDArray[np.float64]
 
@@ -86,8 +86,8 @@ def local_noise(power: Floats, grid: FrequencyGrid, place: float, settings: Freq
     return float(np.sqrt(_median(around)))
 
 
-def noise_curve(power: Floats, grid: FrequencyGrid, settings: FrequencySettings) -> Floats:
-    """Noise at all bins, by lines between places half a window apart: good to some ten per cent.
+def rough_noise(power: Floats, grid: FrequencyGrid, settings: FrequencySettings) -> Floats:
+    """Noise at all bins of the grid, from medians of blocks half a window wide: to some twenty per cent.
 
     Parameters
     ----------
@@ -97,15 +97,20 @@ def noise_curve(power: Floats, grid: FrequencyGrid, settings: FrequencySettings)
     Returns
     -------
     ndarray of float64, shape (last + 1,)
-        In the unit of the amplitude.
+        Median amplitude, whichever average the settings ask for: it is the lower one.
     """
-    places, place = [], float(grid.first)
-    while place < grid.last:
-        places.append(place)
-        place += _half(grid, place, settings)
-    places.append(float(grid.last))
-    values = [local_noise(power, grid, place, settings) for place in places]
-    curve: Floats = np.interp(np.arange(grid.last + 1, dtype=np.float64), places, values)
+    curve = np.full(grid.last + 1, np.inf)
+    split = int(np.clip(settings.window_split / grid.step, grid.first, grid.last + 1))
+    for low, high in ((grid.first, split), (split, grid.last + 1)):
+        if high > low:
+            width = min(_half(grid, low + 1, settings), high - low)
+            n = (high - low) // width
+            # What does not fill a block at the end is taken for like the last one.
+            blocks = power[low : low + n * width].reshape(n, width)
+            middle = np.sqrt(np.partition(blocks, width // 2, axis=1)[:, width // 2])
+            around = np.concatenate([middle[:1], middle, middle[-1:]])
+            smooth = (around[:-2] + around[1:-1] + around[2:]) / 3.0
+            curve[low:high] = np.repeat(smooth, width)[np.minimum(np.arange(high - low), n * width - 1)]
     return curve
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lkmrs_dask.variability.frequency_settings import FrequencySettings
 from lkmrs_dask.variability.grid import FrequencyGrid
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency
-from lkmrs_dask.variability.noise import is_mirrored, local_noise, noise_curve
+from lkmrs_dask.variability.noise import is_mirrored, local_noise, rough_noise
 from lkmrs_dask.variability.transform import PAD, TAPS, Transforms, interpolate, interpolation_weights
 
 __all__ = ["Prewhitened", "Spectrum", "prewhiten"]
@@ -29,7 +29,7 @@ _REACH = 100.0  # resolution elements on either side of a peak from which a sinu
 _GUARD = 5.0  # a peak must be this many times higher than what others of the same round may have left there
 _OVERLAP = 5.0  # resolution elements: closer peaks are not taken in one round, but fitted together first
 _LEAST_GAIN = 1e-3  # of a fit between rounds: 0.03 sigma, of which the last step leaves next to nothing
-_NEARLY = 0.85  # of the limit of S/N: what the noise between two places may be wrong by
+_NEARLY = 0.75  # of the limit of S/N: what the rough noise may be wrong by
 _MOST_ASKED = 30  # peaks that are asked in one spectrum without one that passes
 _LEAST_FREE = 0.05  # of 1 - |S(2 f)|^2: below, a frequency and its image cannot be told apart
 
@@ -118,6 +118,7 @@ class _Search:
         self.spectrum = spectrum
         self.closed = np.zeros(self.grid.last + 1, bool)
         self.closed[: self.grid.first] = True
+        self.noise: Floats | None = None
 
     def close(self, place: float) -> None:
         """No peak is wanted within the separation of a place."""
@@ -131,7 +132,10 @@ class _Search:
     def update(self, low: int, high: int) -> None:
         """Take over a stretch of it."""
         low, high = max(low, 0), min(high, self.grid.last + 1)
-        self.power[low:high] = np.where(self.closed[low:high], -1.0, self.spectrum.power[low:high])
+        power = self.spectrum.power[low:high]
+        if self.noise is not None:
+            power = power / self.noise[low:high] ** 2
+        self.power[low:high] = np.where(self.closed[low:high], -1.0, power)
 
     def next(self) -> int | None:
         """Highest local maximum; None when there is none."""
@@ -156,10 +160,11 @@ class _Search:
         low, high = (k, end) if direction > 0 else (end + 1, k + 1)
         self.power[low:high] = -1.0
 
-    def keep_high(self, settings: FrequencySettings) -> None:
-        """Leave out all that is surely lost in the noise where it is, so that what is not can be asked."""
-        noise = noise_curve(self.spectrum.power, self.grid, settings)
-        self.power[self.spectrum.power < (_NEARLY * settings.snr_min * noise) ** 2] = -1.0
+    def by_noise(self, settings: FrequencySettings) -> None:
+        """Ask from now on for the highest in units of the noise where they are, of what may pass."""
+        self.noise = rough_noise(self.spectrum.power, self.grid, settings)
+        self.update(0, self.grid.last + 1)
+        self.power[self.power < (_NEARLY * settings.snr_min) ** 2] = -1.0
 
 
 class Prewhitened(NamedTuple):
@@ -226,7 +231,7 @@ def _take_round(
         search.close(place)
     search.begin()
     places, phasors = np.empty(0), np.empty(0, np.complex128)
-    failures, asked_all = 0, False
+    failures = 0
     while len(found) + len(places) < settings.max_frequencies:
         k = search.next()
         if k is None:
@@ -248,10 +253,8 @@ def _take_round(
             search.close(k)
             if failures == settings.failures:
                 # Noise differs from place to place: where it is less, lower peaks may stand out.
-                search.update(0, grid.last + 1)
-                search.keep_high(settings)
-                asked_all = True
-            if asked_all:
+                search.by_noise(settings)
+            if search.noise is not None:
                 search.power[search.closed] = -1.0
                 continue
         search.update(k - spectrum.reach - 1, k + spectrum.reach + 1)

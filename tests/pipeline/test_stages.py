@@ -241,8 +241,8 @@ def test_the_receipt_is_there_before_anybody_hears_of_it(tmp_path: Path) -> None
         pass
 
     class Fragile(StageRecord):
-        def finish_unit(self, rows: int = 0, memory_mb: float = 0.0) -> None:
-            super().finish_unit(rows, memory_mb)
+        def finish_unit(self, rows: int = 0, memory_mb: float = 0.0, size: int = 1) -> None:
+            super().finish_unit(rows, memory_mb, size)
             if self.done == 5:
                 raise Killed
 
