@@ -297,3 +297,33 @@ def test_real_files_of_all_missions(shared: Path, tmp_path: Path) -> None:
     pleiad = table.filter(pa.compute.equal(table.column("star_id"), "EPIC 211121743"))
     assert sorted(pleiad.column("author").to_pylist()) == ["K2", "K2VARCAT"]
     assert len(pleiad.column("ra").unique()) == 1
+
+
+def test_curves_without_a_number_in_the_list_are_of_the_nearest_target(tmp_path: Path) -> None:
+    """By place, across RA 0 and at the pole, within the radius; a number goes before a place."""
+    folder = tmp_path / "raw"
+    arcsec = 1.0 / 3600.0
+    places = {
+        1: (359.9999, 10.0), 2: (10.0, 10.0), 3: (20.0, 10.0), 4: (77.0, 90.0), 5: (30.0, 10.0),
+        6: (40.0, 10.0),
+    }  # fmt: skip
+    files = [kepler(folder, kic, 1, RA_OBJ=ra, DEC_OBJ=dec) for kic, (ra, dec) in places.items()]
+    targets = pa.table(
+        {
+            "mission": ["TESS", None, "Kepler", "TESS", "TESS", "Kepler"],
+            "target_id": [1, None, 3, 4, 5, None],
+            "ra": [0.0, 10.0 + 2.0 * arcsec, 50.0, 200.0, 30.0 + 9 * arcsec, 40.0],
+            "dec": [10.0, 10.0, -20.0, 90.0 - arcsec, 10.0, 10.0],
+            "star_id": ["border", "near", "named", "pole", "far", None],
+        }
+    )
+    build_light_curves(files, tmp_path / "curves", targets=targets, radius_arcsec=3.7)
+    found = open_catalog(tmp_path / "curves").to_arrow().to_pylist()
+    names = {row["target_id"]: row["star_id"] for row in found}
+    assert names == {1: "border", 2: "near", 3: "named", 4: "pole", 5: "KIC 5", 6: "KIC 6"}
+    by_name = {row["star_id"]: (row["ra"], row["dec"]) for row in found}
+    assert by_name["near"] == (10.0 + 2.0 * arcsec, 10.0)
+    assert by_name["named"] == (50.0, -20.0)
+    assert by_name["KIC 5"] == (30.0, 10.0)
+    with pytest.raises(UsageError, match="radius_arcsec must be above 0"):
+        build_light_curves(files, tmp_path / "curves", targets=targets, radius_arcsec=-1.0)

@@ -21,7 +21,7 @@ from lkmrs_dask.variability.periodogram_table import PERIODOGRAMS
 from lkmrs_dask.variability.star_curves import CurveColumns
 
 Floats = NDArray[np.float64]
-TIME = np.arange(1200) * 0.0204336
+TIME: Floats = np.arange(1200, dtype=np.float64) * 0.0204336
 
 
 def kepler(folder: Path, kic: int, quarter: int, time: Floats, flux: Floats, dec: float = 40.0) -> Path:

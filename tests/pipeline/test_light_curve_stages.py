@@ -31,6 +31,8 @@ from lkmrs_dask.variability.training_choice import TrainingChoice
 JOB = Path(__file__).parents[2] / "jobs/full_release.toml"
 LIGHT = ("light_curves", "frequencies", "variables")
 
+pytestmark = pytest.mark.timeout(900)  # the first of them makes a survey and trains a classifier
+
 
 class Stages(Reporter):
     """Keeps what stages did."""
