@@ -48,8 +48,9 @@ class InstrumentalLine:
 
 # Kepler Data Characteristics Handbook (KSCI-19040): a long cadence lasts 1765.5 s, momentum dumps come about
 # every three days.  K2: thrusters fire every six hours or so, which puts lines near 4.08/d (Howell et al.
-# 2014).  TESS: an orbit of 13.7 d, with a downlink at every perigee; wider lines, and more
-# multiples, would hide the rotation of most spotted stars in a sector.  Widths are ours.
+# 2014), each of them with others up to 0.07/d beside it.  TESS: an orbit of 13.7 d, with a downlink at every
+# perigee; wider lines, and more multiples, would hide the rotation of most spotted stars in a sector.  Widths
+# are ours.
 _PER_CADENCE = 86400.0 / 1765.46
 
 INSTRUMENTAL_LINES: dict[str, tuple[InstrumentalLine, ...]] = {
@@ -58,7 +59,7 @@ INSTRUMENTAL_LINES: dict[str, tuple[InstrumentalLine, ...]] = {
         InstrumentalLine("momentum dump", 1.0 / 3.0, 0.01, 1),
     ),
     "k2": (
-        InstrumentalLine("thruster fire", 4.08, 0.03, 12),
+        InstrumentalLine("thruster fire", 4.08, 0.07, 6),
         InstrumentalLine("long cadence", _PER_CADENCE, 0.01, 20),
     ),
     "tess": (InstrumentalLine("orbit", 1.0 / 13.7, 0.003, 2),),
