@@ -28,6 +28,9 @@ class CurveSettings:
         Only curves of this author, product or cadence; empty for the best that a segment has.
     min_points : int
         A segment with fewer points is not used.
+    f_min, f_max : float
+        Cycles per day of the frequencies that are wanted; 0 for 2 / baseline or 0.05, whichever is higher, and
+        for the Nyquist frequency or 100, whichever is lower.
     max_stars : int
         Stars of a partition: each is one task.
     max_mb : float
@@ -45,6 +48,8 @@ class CurveSettings:
     product: str = ""
     cadence: str = ""
     min_points: int = 10
+    f_min: float = 0.0
+    f_max: float = 0.0
     max_stars: int = 25
     max_mb: float = 64.0
 
@@ -56,10 +61,17 @@ class CurveSettings:
             "quality": (self.quality in _QUALITY, f"one of {', '.join(_QUALITY)}"),
             "cadence": (self.cadence in ("", "long", "short"), "long, short or empty"),
             "min_points": (self.min_points >= 1, "1 or more"),
+            "f_min": (self.f_min >= 0, "0 or more"),
+            "f_max": (self.f_max >= 0, "0 or more"),
             "max_stars": (1 <= self.max_stars <= 10_000, "from 1 to 10000"),
             "max_mb": (self.max_mb > 0, "above 0"),
         }
         check_values(self, checks)
+
+    def grid(self) -> dict[str, float]:
+        """Limits of frequencies that were set."""
+        limits = {"f_min": self.f_min, "f_max": self.f_max}
+        return {name: value for name, value in limits.items() if value > 0}
 
     def chosen(self) -> dict[str, str | int | None]:
         """Arguments of `lkmrs_dask.readers.light_curves.stitching.stitch`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,15 @@ from lkmrs_dask.errors import UsageError
 from lkmrs_dask.variability.combinations import find_relations, instrumental_lines
 from lkmrs_dask.variability.frequency_settings import INSTRUMENTAL_LINES, FrequencySettings
 from lkmrs_dask.variability.grid import frequency_grid
-from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, fit_in_time
+from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, fit_in_time, normal_matrix
 from lkmrs_dask.variability.noise import local_noise, noise_definition
 from lkmrs_dask.variability.one_thread import ONE_THREAD
 from lkmrs_dask.variability.prewhiten import Prewhitened, prewhiten
 from lkmrs_dask.variability.series import clean_series
 from lkmrs_dask.variability.transform import PAD, Transforms
-from lkmrs_dask.variability.uncertainties import correlation_length, frequency_errors
+from lkmrs_dask.variability.uncertainties import FrequencyErrors, correlation_length, frequency_errors
 
-__all__ = ["INSTRUMENTAL", "LEAST_OVERSAMPLING", "UNRESOLVED", "Frequencies", "find_frequencies"]
+__all__ = ["ALIASED", "INSTRUMENTAL", "LEAST_OVERSAMPLING", "UNRESOLVED", "Frequencies", "find_frequencies"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -34,7 +35,12 @@ INSTRUMENTAL = 2
 LEAST_OVERSAMPLING = 5.0
 """Below, values between the points of the grid are not accurate enough."""
 
-_FLAG_NAMES = {UNRESOLVED: "unresolved", INSTRUMENTAL: "instrumental"}
+ALIASED = 4
+"""Flag: sampling leaves others that fit almost as well, which the error does not tell of: the window has a
+side lobe of 0.8 or more beyond 0.8/T, as that of sectors a year apart has."""
+
+_HIGH_LOBE, _BEYOND = 0.8, 0.8
+_FLAG_NAMES = {UNRESOLVED: "unresolved", INSTRUMENTAL: "instrumental", ALIASED: "aliased"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Frequencies:
     combination_of, combination : ndarray of int64, shape (n, 2)
         See there.
     flags : ndarray of int64
-        Sum of `UNRESOLVED` and `INSTRUMENTAL`.
+        Sum of `UNRESOLVED`, `INSTRUMENTAL` and `ALIASED`.
     n_points : int
         Points used.
     baseline_d : float
@@ -70,7 +76,9 @@ class Frequencies:
     residual_rms : float
         Weighted root mean square of the residual.
     correlation : float
-        Correlation length of the residual in points; errors hold its square root.
+        Correlation length of the residual in points.
+    n_slow : int
+        Frequencies below `f_min` that were taken away too; they are not part of the model.
     noise_definition : str
     n_rounds : int
         Spectra that were made.
@@ -98,6 +106,7 @@ class Frequencies:
     mean: float
     residual_rms: float
     correlation: float
+    n_slow: int
     noise_definition: str
     n_rounds: int
     stopped_by: str
@@ -128,6 +137,7 @@ class Frequencies:
             "mean": self.mean,
             "residual_rms": self.residual_rms,
             "correlation": self.correlation,
+            "n_slow": self.n_slow,
             "noise_definition": self.noise_definition,
             "snr_min": self.settings.snr_min,
             "stopped_by": self.stopped_by,
@@ -171,6 +181,7 @@ def find_frequencies(
     frequencies, amplitudes and phases and the mean are fitted together.  The data are transformed a few times
     in all, not once a frequency: see `lkmrs_dask.variability.prewhiten`.  The last iteration of the fit
     is one on the data themselves.  What has an S/N below the limit in the final residual is left out again.
+    Slow changes from 1/T to `f_min` are taken away too, lest their side lobes pass for frequencies.
 
     Parameters
     ----------
@@ -214,15 +225,20 @@ def find_frequencies(
             f"oversampling must be {LEAST_OVERSAMPLING:g} or more for frequencies, not {oversampling}"
         )
     series = clean_series(time, flux, flux_err)
-    transforms = Transforms(series, frequency_grid(series.time, f_min, f_max, oversampling))
+    wanted = frequency_grid(series.time, f_min, f_max, oversampling)
+    # From 1/T on: side lobes of what is slower than wanted would pass for frequencies.
+    grid = replace(wanted, first=min(wanted.first, math.ceil(oversampling)))
+    transforms = Transforms(series, grid)
     with ONE_THREAD:
-        first = prewhiten(transforms, settings)
+        first = prewhiten(transforms, settings, wanted.first)
         found, residual, noise, power = _finish(transforms, first, settings)
-    full = len(first.sinusoids) >= settings.max_frequencies
-    frequency = transforms.grid.step * found.place
-    amplitude = np.abs(found.phasor)
-    correlation = correlation_length(residual)
-    errors = frequency_errors(amplitude, residual, series.weights, series.baseline, correlation)
+        errors = _errors(transforms, found, noise, settings)
+    full = np.count_nonzero(first.sinusoids.place >= wanted.first) >= settings.max_frequencies
+    fast = found.place >= wanted.first
+    n_slow = int(np.count_nonzero(~fast))
+    found, noise = replace(found, place=found.place[fast], phasor=found.phasor[fast]), noise[fast]
+    errors = FrequencyErrors(*(values[fast] for values in errors))
+    frequency, amplitude = grid.step * found.place, np.abs(found.phasor)
     relations = find_relations(frequency, errors.frequency, amplitude, series.baseline, settings)
     flags = _flags(transforms, found, noise, power, settings)
     return Frequencies(
@@ -241,7 +257,8 @@ def find_frequencies(
         time_zero=series.time_zero,
         mean=series.mean + found.mean,
         residual_rms=float(np.sqrt(series.weights @ residual**2)),
-        correlation=correlation,
+        correlation=correlation_length(residual),
+        n_slow=n_slow,
         noise_definition=noise_definition(settings),
         n_rounds=first.rounds,
         stopped_by="max_frequencies" if full else "noise",
@@ -305,4 +322,26 @@ def _flags(
             flags[i] |= UNRESOLVED
     on_line = instrumental_lines(grid.step * found.place, settings.lines, transforms.series.baseline)
     flags[on_line] |= INSTRUMENTAL
+    if len(found) and _is_ambiguous(transforms):
+        flags |= ALIASED
     return flags
+
+
+def _is_ambiguous(transforms: Transforms) -> bool:
+    """Whether the window has side lobes nearly as high as its peak."""
+    grid = transforms.grid
+    # As far as two frequencies of the grid can be apart.
+    beyond = transforms.window[
+        PAD + math.ceil(_BEYOND * grid.oversampling) : PAD + grid.last - grid.first + 1
+    ]
+    return bool(np.abs(beyond).max(initial=0.0) >= _HIGH_LOBE)
+
+
+def _errors(
+    transforms: Transforms, found: Sinusoids, noise: Floats, settings: FrequencySettings
+) -> FrequencyErrors:
+    if 3 * len(found) + 1 >= len(transforms.series.time):
+        # There is nothing left to tell the noise by.
+        return FrequencyErrors(*(np.full(len(found), np.nan) for _ in range(3)))
+    matrix = normal_matrix(transforms, found)
+    return frequency_errors(found.phasor, matrix, noise, transforms.grid.step, settings.noise)

@@ -46,7 +46,7 @@ FREQUENCIES = TableSchema(
         Column("harmonic", "list<int32>", "Which multiple; 0 for none"),
         Column("combination_of", "list<int32>", "Places of two parents for each frequency; -1: none"),
         Column("combination", "list<int32>", "Factors of the two parents for each frequency"),
-        Column("flags", "list<int32>", "1 unresolved, 2 instrumental, 3 both"),
+        Column("flags", "list<int32>", "Sum of 1 unresolved, 2 instrumental, 4 aliased"),
         Column("problem", "string", "Why the star's light curve could not be used; null where it could"),
     ),
     key=("star_id", "mission"),
@@ -86,6 +86,7 @@ def frequency_rows(
         ``problem``, and costs no other.
     """
     settings = settings or FrequencySettings()
+    limits: dict[str, float | None] = {**(curves.grid() if curves is not None else {}), **grid}
     rows: list[dict[str, Any]] = []
     at: list[int] = []
     for one in star_curves(table, curves, columns):
@@ -93,7 +94,7 @@ def frequency_rows(
         if problem is None:
             of_mission = mission_settings(settings, one.mission)
             found, problem = guarded(
-                find_frequencies, one.curve.time, one.curve.flux, settings=of_mission, **grid
+                find_frequencies, one.curve.time, one.curve.flux, settings=of_mission, **limits
             )
         rows.append(_row(one, found, problem))
         at.append(one.row)

@@ -14,7 +14,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from lkmrs_dask.variability.transform import Transforms, interpolate
 
-__all__ = ["Sinusoids", "fit_in_frequency", "fit_in_time"]
+__all__ = ["Sinusoids", "fit_in_frequency", "fit_in_time", "normal_matrix"]
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -224,3 +224,8 @@ def fit_in_time(transforms: Transforms, start: Sinusoids) -> tuple[Sinusoids, Fl
     if weights @ moved**2 > weights @ residual**2:
         return start, residual
     return after, moved
+
+
+def normal_matrix(transforms: Transforms, found: Sinusoids) -> Floats:
+    """Normal equations of mean, cosines, sines and places, shape (3 n + 1, 3 n + 1)."""
+    return _Window(transforms, found.place).matrix(found.phasor)

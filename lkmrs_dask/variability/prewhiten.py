@@ -31,6 +31,7 @@ _OVERLAP = 5.0  # resolution elements: closer peaks are not taken in one round, 
 _LEAST_GAIN = 1e-3  # of a fit between rounds: 0.03 sigma, of which the last step leaves next to nothing
 _NEARLY = 0.75  # of the limit of S/N: what the rough noise may be wrong by
 _MOST_ASKED = 30  # peaks that are asked in one spectrum without one that passes
+_MOST_SLOW = 20  # frequencies below those that are wanted
 _LEAST_FREE = 0.05  # of 1 - |S(2 f)|^2: below, a frequency and its image cannot be told apart
 
 
@@ -185,23 +186,37 @@ class Prewhitened(NamedTuple):
     power: Floats | None
 
 
-def prewhiten(transforms: Transforms, settings: FrequencySettings) -> Prewhitened:
-    """Find sinusoids until peaks are lost in the noise."""
+def prewhiten(transforms: Transforms, settings: FrequencySettings, least: float = 0.0) -> Prewhitened:
+    """Find sinusoids until peaks are lost in the noise.
+
+    Parameters
+    ----------
+    transforms : Transforms
+    settings : FrequencySettings
+    least : float
+        Place in bins from which on frequencies are wanted.  What is slower is taken away too, lest its side
+        lobes pass for others, and does not count.
+    """
     spectrum = Spectrum(transforms)
     found = Sinusoids(np.empty(0), np.empty(0, np.complex128))
     rounds = 1
     while True:
-        taken = _take_round(transforms, spectrum, settings, found)
+        taken = _take_round(transforms, spectrum, settings, found, least)
         if not len(taken):
             return Prewhitened(found, rounds, spectrum.power)
         places = np.concatenate([found.place, taken.place])
         phasors = np.concatenate([found.phasor, taken.phasor])
         found = fit_in_frequency(transforms, Sinusoids(places, phasors, found.mean), _LEAST_GAIN)
-        if len(found) >= settings.max_frequencies:
+        if _count(found.place, least) >= settings.max_frequencies:
             return Prewhitened(found, rounds, None)
         residual = transforms.series.flux - transforms.model(found.place, found.phasor, found.mean)
         spectrum.set(transforms.of(residual))
         rounds += 1
+
+
+def _count(place: Floats, least: float) -> int:
+    """Number of the places from `least` on."""
+    return int(np.count_nonzero(place >= least))
 
 
 def _take(
@@ -222,17 +237,23 @@ def _take(
 
 
 def _take_round(
-    transforms: Transforms, spectrum: Spectrum, settings: FrequencySettings, found: Sinusoids
+    transforms: Transforms,
+    spectrum: Spectrum,
+    settings: FrequencySettings,
+    found: Sinusoids,
+    least: float,
 ) -> Sinusoids:
     """Peaks of one spectrum that do not disturb each other, highest first."""
     grid = transforms.grid
     search = _Search(spectrum, transforms, settings)
     for place in found.place:
         search.close(place)
+    if len(found) - _count(found.place, least) >= _MOST_SLOW:
+        search.closed[: int(np.ceil(least))] = True
     search.begin()
     places, phasors = np.empty(0), np.empty(0, np.complex128)
     failures = 0
-    while len(found) + len(places) < settings.max_frequencies:
+    while _count(found.place, least) + _count(places, least) < settings.max_frequencies:
         k = search.next()
         if k is None:
             break

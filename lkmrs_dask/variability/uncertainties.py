@@ -6,10 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-__all__ = ["FrequencyErrors", "correlation_length", "frequency_errors"]
+__all__ = ["RAYLEIGH", "FrequencyErrors", "correlation_length", "frequency_errors"]
 
 Floats = NDArray[np.float64]
+Complexes = NDArray[np.complex128]
+
+RAYLEIGH = {"median": float(np.sqrt(2.0 * np.log(2.0))), "mean": float(np.sqrt(0.5 * np.pi))}
+"""Averages of the amplitude of noise, in units of the standard deviation of an amplitude that is fitted."""
 
 
 class FrequencyErrors(NamedTuple):
@@ -40,35 +45,67 @@ def correlation_length(residual: Floats) -> float:
 
 
 def frequency_errors(
-    amplitude: Floats, residual: Floats, weights: Floats, baseline: float, correlation: float = 1.0
+    phasor: Complexes, matrix: Floats, noise: Floats, step: float, average: str = "median"
 ) -> FrequencyErrors:
-    r"""Errors of sinusoids that do not disturb each other, of which the time zero is at the middle.
+    r"""Errors of sinusoids that were fitted together, in noise of any colour.
+
+    The noise around each frequency in the residual's amplitude spectrum says how much an amplitude there
+    errs, :math:`\sigma_A` = median / 1.177 = mean / 1.253 (Rayleigh); the covariance is the inverse of the
+    normal equations times half its square.  For one sinusoid in white noise, evenly sampled, these are
 
     .. math:: \sigma_A = \sqrt{2/N}\,\sigma, \quad \sigma_f = \sqrt{6/N}\,\sigma / (\pi T A), \quad
-              \sigma_\phi = \sigma_A / A
-
-    times the square root of the correlation length.
+              \sigma_\phi = \sigma_A / A.
 
     Parameters
     ----------
-    amplitude : ndarray of float64, shape (k,)
-    residual : ndarray of float64, shape (n,)
-    weights : ndarray of float64, shape (n,)
-        With sum 1: N is 1 over the sum of their squares.
-    baseline : float
-        T, days.
-    correlation : float
-        See `correlation_length`.
+    phasor : ndarray of complex128, shape (k,)
+        Amplitude times e^(i phase).
+    matrix : ndarray of float64, shape (3 k + 1, 3 k + 1)
+        Normal equations of mean, cosines, sines and places (bins), for weights with sum 1.
+    noise : ndarray of float64, shape (k,)
+        Around each frequency, in the unit of the amplitude.
+    step : float
+        Cycles per day of a bin.
+    average : {"median", "mean"}
+        Of the amplitudes that the noise is.
+
+    Returns
+    -------
+    FrequencyErrors
+        NaN where the equations cannot be solved: two frequencies are one.
 
     References
     ----------
     Montgomery & O'Donoghue 1999, DSSN 13, 28.
     """
-    freedom = len(residual) - 3 * len(amplitude) - 1
-    # Where there are no degrees of freedom left there is no error to be stated.
-    scatter = np.sqrt(weights @ residual**2 * len(residual) / freedom) if freedom > 0 else np.nan
-    one = np.sqrt(2.0 * (weights @ weights) * correlation) * scatter
-    relative = one / amplitude
+    n = len(phasor)
+    covariance = _inverse(matrix)
+    if covariance is None:
+        return FrequencyErrors(*(np.full(n, np.nan) for _ in range(3)))
+    variance = 0.5 * (noise / RAYLEIGH[average]) ** 2
+    cosine, sine, place = (slice(1 + part * n, 1 + (part + 1) * n) for part in range(3))
+    cc, ss = np.diag(covariance)[cosine], np.diag(covariance)[sine]
+    cs = np.diag(covariance[cosine, sine])
+    # z = c - i s: along and across the phasor.
+    c, s = phasor.real / np.abs(phasor), -phasor.imag / np.abs(phasor)
+    along = c * c * cc + 2.0 * c * s * cs + s * s * ss
+    across = s * s * cc - 2.0 * c * s * cs + c * c * ss
+    bins = np.diag(covariance)[place]
     return FrequencyErrors(
-        relative * np.sqrt(3.0) / (np.pi * baseline), np.full(len(amplitude), one), relative
+        step * np.sqrt(variance * np.maximum(bins, 0.0)),
+        np.sqrt(variance * np.maximum(along, 0.0)),
+        np.sqrt(variance * np.maximum(across, 0.0)) / np.abs(phasor),
     )
+
+
+def _inverse(matrix: Floats) -> Floats | None:
+    """Inverse of normal equations; None where there is none."""
+    diagonal = np.diag(matrix)
+    if not np.all(diagonal > 0):
+        return None
+    scale = 1.0 / np.sqrt(diagonal)
+    try:
+        inverse: Floats = cho_solve(cho_factor(matrix * np.outer(scale, scale)), np.eye(len(matrix)))
+    except LinAlgError:
+        return None
+    return inverse * np.outer(scale, scale)

@@ -16,7 +16,7 @@ from lkmrs_dask.variability import FrequencySettings, find_frequencies
 from lkmrs_dask.variability.combinations import find_relations, instrumental_lines
 from lkmrs_dask.variability.frequency_settings import InstrumentalLine
 from lkmrs_dask.variability.grid import FrequencyGrid, frequency_grid
-from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, fit_in_time
+from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, fit_in_time, normal_matrix
 from lkmrs_dask.variability.noise import is_mirrored, local_noise, rough_noise
 from lkmrs_dask.variability.one_thread import ONE_THREAD
 from lkmrs_dask.variability.plans import plan_size, prepared_plan
@@ -135,7 +135,8 @@ def test_the_fit_ends_where_the_data_have_no_slope() -> None:
     final, residual = fit_in_time(tr, fitted)
     slope = columns(tr, final).T @ (tr.series.weights * residual)
     assert np.abs(slope).max() < 1e-6
-    errors = frequency_errors(np.abs(final.phasor), residual, tr.series.weights, tr.series.baseline)
+    noise = np.full(2, np.sqrt(2.0 * np.log(2.0)) * np.sqrt(2.0 / len(residual)) * residual.std())
+    errors = frequency_errors(final.phasor, normal_matrix(tr, final), noise, tr.grid.step)
     # The last iteration moves less than a hundredth of an error: the fit in frequency was there already.
     assert np.all(np.abs(final.place - fitted.place) * tr.grid.step < 0.02 * errors.frequency)
     again, _ = fit_in_time(tr, final)
@@ -217,15 +218,28 @@ def test_correlation_length() -> None:
 
 
 def test_errors_by_their_formulas() -> None:
-    residual = np.random.default_rng(0).normal(0, 0.3, 10_000)
-    errors = frequency_errors(np.array([2.0, 4.0]), residual, np.full(10_000, 1e-4), 100.0, 4.0)
-    sigma = 2 * 0.3
-    assert errors.amplitude == pytest.approx(np.sqrt(2 / 10_000) * sigma, rel=0.03)
-    assert errors.phase == pytest.approx(errors.amplitude / [2, 4])
-    assert errors.frequency == pytest.approx(
-        np.sqrt(6 / 10_000) * sigma / (np.pi * 100.0 * np.array([2.0, 4.0])), rel=0.03
+    """One sinusoid, white noise, even sampling: the textbook's; two that are alike have none."""
+    n, sigma, amplitude = 10_000, 0.3, 2.0
+    t = np.linspace(-50.0, 50.0, n)
+    f, phase = 1.7, 0.4
+    turn = 2.0 * np.pi * 0.01 * t  # bins of 0.01/d
+    angle = 2.0 * np.pi * f * t
+    rows = np.stack([np.ones(n), np.cos(angle), np.sin(angle), -amplitude * turn * np.sin(angle + phase)])
+    matrix = rows @ rows.T / n
+    noise = np.array([np.sqrt(2.0 * np.log(2.0)) * sigma * np.sqrt(2.0 / n)])
+    errors = frequency_errors(np.array([amplitude * np.exp(1j * phase)]), matrix, noise, 0.01)
+    assert errors.amplitude[0] == pytest.approx(np.sqrt(2.0 / n) * sigma, rel=1e-3)
+    assert errors.phase[0] == pytest.approx(errors.amplitude[0] / amplitude, rel=1e-3)
+    assert errors.frequency[0] == pytest.approx(
+        np.sqrt(6.0 / n) * sigma / (np.pi * 100.0 * amplitude), rel=1e-3
     )
-    assert np.isnan(frequency_errors(np.array([1.0] * 3), np.ones(10), np.full(10, 0.1), 1.0).amplitude).all()
+    mean = frequency_errors(np.array([2.0 + 0j]), matrix, noise, 0.01, "mean")
+    assert mean.amplitude[0] == pytest.approx(
+        errors.amplitude[0] * np.sqrt(2 * np.log(2)) / np.sqrt(np.pi / 2), rel=1e-3
+    )
+    twice = np.concatenate([rows, rows[1:]])[[0, 1, 4, 2, 5, 3, 6]]
+    alike = frequency_errors(np.full(2, amplitude + 0j), twice @ twice.T / n, np.repeat(noise, 2), 0.01)
+    assert all(np.isnan(values).all() or (values > 1e3).all() for values in alike)
 
 
 def test_relations_follow_amplitude_not_order() -> None:
