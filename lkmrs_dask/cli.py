@@ -211,7 +211,7 @@ def verify(survey: Path, mend: bool, **where: Any) -> None:
         checked = []
         for one in verify_survey(folder, crew.executor):
             checked.append(one)
-            click.echo(f"{one.name:<14} {'sound' if not one.problems else f'{len(one.problems)} problems'}")
+            click.echo(f"{one.name:<18} {'sound' if not one.problems else f'{len(one.problems)} problems'}")
             for problem in one.problems:
                 click.echo(f"  {problem}")
     bad = sum(len(one.problems) for one in checked)

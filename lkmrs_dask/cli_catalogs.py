@@ -122,6 +122,10 @@ def crossmatch(
     "--targets", type=click.Path(path_type=Path), metavar="TABLE", help="Of light_curves: where stars lie."
 )
 @click.option(
+    "--table", multiple=True, metavar="KEY=VALUE",
+    help="Of light_curves, what is what in text tables: unit=mag, zero=mjd, where.band=g, ...",
+)  # fmt: skip
+@click.option(
     "--max-stars", type=int, metavar="N", help="Of light_curves: stars of a partition at most [50]."
 )
 @click.option("--overwrite", is_flag=True, help="Replace the catalogue at --out.")
@@ -135,6 +139,7 @@ def import_(
     flux: str | None,
     targets: Path | None,
     max_stars: int | None,
+    table: tuple[str, ...],
     overwrite: bool,
     threads: int | None,
     workers: int | None,
@@ -152,7 +157,8 @@ def import_(
     from lkmrs_dask.pipeline.external import build_external
 
     given = {name: value for name, value in {**options, "id": id_column}.items() if value is not None}
-    of_curves: dict[str, Any] = {"flux": flux, "targets": targets, "max_stars": max_stars}
+    of_curves: dict[str, Any] = {"flux": flux, "targets": targets, "max_stars": max_stars,
+                                 "table": table or None}  # fmt: skip
     of_curves = {name: value for name, value in of_curves.items() if value is not None}
     _check_kind(kind, of_curves, [*given, *(("columns",) if columns else ())])
     if kind == "light_curves":

@@ -68,9 +68,13 @@ def _with_options(message: str) -> str:
               help="Frequencies at most.")  # fmt: skip
 @click.option("--noise", type=click.Choice(["median", "mean"]), default="median", show_default=True,
               help="Of the residual amplitudes about a peak.")  # fmt: skip
-@click.option("--f-min", type=float, metavar="F", help="Lowest frequency, 1/d [default: 0.05 or 2/T].")
+@click.option(
+    "--f-min", type=float, metavar="F", help="Lowest frequency, 1/d [default: the higher of 0.05 and 2/T]."
+)
 @click.option("--f-max", type=float, metavar="F",
-              help="Highest [default: 100 or the Nyquist frequency of the median interval].")  # fmt: skip
+              help="Highest [default: the lower of 100 and the Nyquist frequency].")  # fmt: skip
+@click.option("--harmonics", type=click.IntRange(1, 10), metavar="N",
+              help="Find the best period by N harmonics too: for few points on many nights, 3.")  # fmt: skip
 @click.option("--flux", default="corrected", show_default=True, metavar="FLUX",
               help="corrected or raw; or a column: its name, or in text its number from 0.")  # fmt: skip
 @click.option("--time", type=_Column(), help="Column of times, of a table.")

@@ -22,7 +22,7 @@ from lkmrs_dask.variability.training import TableSettings, train_from, training_
 from lkmrs_dask.variability.training_files import load_training, save_training, table_code
 from lkmrs_dask.variability.training_stars import SyntheticSettings
 
-__all__ = ["CLASSIFIER", "TRAINING", "Training", "write_training"]
+__all__ = ["CLASSIFIER", "TRAINING", "Training", "check_training", "write_training"]
 
 TRAINING, CLASSIFIER = "training", "classifier"
 _FILE = f"{TRAINING}/training.parquet"
@@ -50,6 +50,18 @@ class Training:
     model: SavedClassifier
     prepare: Callable[[], None]
     evaluation: dict[str, Any]
+
+
+def check_training(job: Job) -> None:
+    """See at the beginning of a run whether the training table that a job names can be used.
+
+    Raises
+    ------
+    CatalogError
+        Where it is not there, is damaged, or was made by other code.
+    """
+    if job.training.table and job.light_curves:
+        load_training(Path(job.training.table).expanduser())
 
 
 def write_training(job: Job, draft: Draft, crew: Crew, report: Reporter) -> Training:

@@ -19,6 +19,8 @@ from lkmrs_dask.readers.light_curves.stitching import LeftOut, stitch
 from lkmrs_dask.readers.light_curves.table_format import TableFormat
 from lkmrs_dask.readers.streams import check_file, peek
 from lkmrs_dask.variability import Frequencies, FrequencySettings, find_frequencies
+from lkmrs_dask.variability.grid import check_limits
+from lkmrs_dask.variability.sparse import best_period
 
 __all__ = ["frequencies_of", "frequency_lines"]
 
@@ -30,6 +32,7 @@ _ZEROS = {"Kepler": ZEROS["bkjd"], "K2": ZEROS["bkjd"], "TESS": ZEROS["btjd"]}
 _KNOWN_FLUXES = ("corrected", "raw")
 _RELATIVE, _AS_IS = "relative flux", "as in the file"
 _GRID = ("f_min", "f_max", "oversampling")
+_ENDED = {"max_frequencies": " (as many as were asked for)"}
 
 
 class _Input(NamedTuple):
@@ -56,6 +59,7 @@ def frequencies_of(
     flux: str = "corrected",
     table: TableFormat | None = None,
     join: bool = False,
+    harmonics: int | None = None,
     figures: str | Path | None = None,
     **options: Any,
 ) -> Iterator[dict[str, Any]]:
@@ -71,6 +75,8 @@ def frequencies_of(
         What is what in text tables; in FITS files as well if it names the column of time or flux.
     join : bool
         Join the files of a star, as far as files tell the star, and analyse them together.
+    harmonics : int, optional
+        Find the best period by a fit of so many harmonics too, for a few points on many nights.
     figures : path, optional
         Folder that gets a figure of each light curve, ``NAME_frequencies.png`` and ``.pdf``: NAME is that of
         the file without its ending, or of the star, and is made longer where it would be another's too.
@@ -84,7 +90,8 @@ def frequencies_of(
         `Frequencies.as_dict` gives; or ``file`` and ``error`` of a file that cannot be used.  The unit is
         relative flux; of a table that does not say what it holds, its own.  With `join` there are ``files``
         besides, of which ``file`` is the first, and ``left_out`` where some could not be used: their names
-        and reasons.  With `figures` there is ``figure``, the PNG.
+        and reasons.  With `harmonics` there is ``best_period``, see
+        `lkmrs_dask.variability.sparse.BestPeriod`.  With `figures` there is ``figure``, the PNG.
 
     Raises
     ------
@@ -93,6 +100,9 @@ def frequencies_of(
     """
     known = FrequencySettings.__dataclass_fields__
     FrequencySettings(**{name: value for name, value in options.items() if name in known})
+    check_limits(options.get("f_min"), options.get("f_max"), options.get("oversampling", 10.0))
+    if figures is not None and Path(figures).exists() and not Path(figures).is_dir():
+        raise UsageError(f"{figures} is a file: name a folder for the figures")
     inputs = _by_star(_inputs(files), flux, table) if join else _inputs(files)
     names = _figure_names(inputs)
     for one, name in zip(inputs, names, strict=True):
@@ -110,6 +120,8 @@ def frequencies_of(
         told |= {"star": curve.first.name or None, "unit": curve.unit, "time_scale": curve.first.time_scale}
         if curve.left_out:
             told["left_out"] = [{"file": left.source_file, "reason": left.reason} for left in curve.left_out]
+        if harmonics is not None:
+            told["best_period"] = _best_period(curve, harmonics, options)
         if figures is not None:
             told["figure"] = str(_draw(curve, found, Path(figures) / name, len(one.files), options))
         yield told | found.as_dict()
@@ -253,6 +265,12 @@ def _find(curve: _Curve, options: dict[str, Any]) -> Frequencies:
     return find_frequencies(curve.time, curve.flux, **{**known, **options})
 
 
+def _best_period(curve: _Curve, harmonics: int, options: dict[str, Any]) -> dict[str, Any]:
+    limits = {name: options[name] for name in ("f_min", "f_max") if name in options}
+    found = best_period(curve.time, curve.flux, harmonics=harmonics, **limits)
+    return {name: value if value == value else None for name, value in found._asdict().items()}
+
+
 def _draw(curve: _Curve, found: Frequencies, path: Path, n_files: int, options: dict[str, Any]) -> Path:
     """Draw a figure; its PNG."""
     from lkmrs_dask.products.figures.frequencies import figure_frequencies
@@ -287,19 +305,25 @@ def frequency_lines(found: dict[str, Any]) -> Iterator[str]:
     rows = found["frequencies"]
     yield (
         f"{who}: {found['n_points']:,} points over {found['baseline_d']:.2f} d, "
-        f"{len(rows)} frequencies; noise: {found['noise_definition']}"
+        f"{len(rows)} frequencies{_ENDED.get(found['stopped_by'], '')}; noise: {found['noise_definition']}"
     )
     for one in found.get("left_out", ()):
         yield f"    left out: {one['file']}: {one['reason']}"
     if rows:
         unit = "ppt" if found["unit"] == _RELATIVE else "1e-3"
-        yield f"{'':>4}{'1/d':>12}{'+-':>10}{unit:>11}{'+-':>9}{'S/N':>9}"
+        yield f"{'':>4} {'1/d':>11} {'+-':>9} {unit:>10} {'+-':>8} {'S/N':>8}"
     for number, row in enumerate(rows):
         error, amplitude = row["frequency_err"] or 0.0, row["amplitude"] * 1e3
         yield (
-            f"{number:>4}{row['frequency']:>12.6f}{error:>10.6f}{amplitude:>11.4f}"
-            f"{(row['amplitude_err'] or 0.0) * 1e3:>9.4f}{row['snr']:>9.1f}  {_about(row)}"
+            f"{number:>4} {row['frequency']:>11.6f} {error:>9.6f} {amplitude:>10.4f} "
+            f"{(row['amplitude_err'] or 0.0) * 1e3:>8.4f} {row['snr']:>8.1f}  {_about(row)}"
         ).rstrip()
+    if "best_period" in found:
+        best = found["best_period"]
+        other = (
+            f"; next {best['other_period']:.6g} d ({best['other_power']:.3f})" if best["other_period"] else ""
+        )
+        yield f"    best period {best['period']:.7g} d, {best['power']:.3f} of the variance{other}"
     if "figure" in found:
         yield f"    figure: {found['figure']}"
 

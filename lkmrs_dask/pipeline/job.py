@@ -176,7 +176,13 @@ class Job:
             source.files()
             result.append((spec, source))
         if not result:
-            raise UsageError(f"job {self.name} has no input with files under {self.raw}")
+            alone = ""
+            if self.light_curves:
+                alone = (
+                    ": light curves alone make no survey; `lkmrs import light_curves` makes a catalogue of "
+                    "them, which lk.frequencies searches"
+                )
+            raise UsageError(f"job {self.name} has no [[input]] with files under {self.raw}{alone}")
         return result
 
 

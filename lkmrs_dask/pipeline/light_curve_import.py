@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,9 +18,10 @@ from lkmrs_dask.errors import InputError, UsageError
 from lkmrs_dask.pipeline.cluster import Place, open_crew
 from lkmrs_dask.pipeline.external_places import spare_inputs, spare_results
 from lkmrs_dask.readers.light_curves.reading import light_curve_files
+from lkmrs_dask.readers.light_curves.table_format import TableFormat
 from lkmrs_dask.readers.tables import open_table
 
-__all__ = ["ImportedLightCurves", "import_light_curves", "read_targets"]
+__all__ = ["ImportedLightCurves", "import_light_curves", "read_targets", "table_format"]
 
 _TARGETS = {"mission": pa.string(), "target_id": pa.int64(), "ra": pa.float64(), "dec": pa.float64()}
 _STAR = {"star_id": pa.string()}
@@ -58,6 +60,45 @@ class ImportedLightCurves(NamedTuple):
             yield f"files set aside are listed in {self.set_aside_path}"
 
 
+def table_format(pairs: Sequence[str]) -> TableFormat:
+    """Read ``key=value`` settings of plain tables.
+
+    Raises
+    ------
+    UsageError
+        Where one is no such pair, is not known, or makes no sense.
+    """
+    values: dict[str, Any] = {}
+    where: list[tuple[str, str]] = []
+    known = [one.name for one in fields(TableFormat) if one.name not in ("site", "where")]
+    for pair in pairs:
+        key, mark, text = pair.partition("=")
+        if not mark or (key not in known and not key.startswith("where.")):
+            raise UsageError(
+                f"{pair!r} is not as KEY=VALUE with KEY one of {', '.join(known)} and where.COLUMN"
+            )
+        if key.startswith("where."):
+            where.append((key.removeprefix("where."), text))
+        else:
+            values[key] = _value(key, text)
+    return TableFormat(**values, where=tuple(where))
+
+
+def _value(key: str, text: str) -> Any:
+    """A number where the setting is one."""
+    kinds: tuple[type, ...] = ()
+    if key in ("time", "flux", "error", "quality", "target_id", "segment"):
+        kinds = (int,)
+    elif key in ("zero", "ra", "dec", "exptime"):
+        kinds = (float,)
+    for kind in kinds:
+        try:
+            return kind(text)
+        except ValueError:
+            continue  # a name then, which the settings check
+    return text
+
+
 def import_light_curves(
     files: Sequence[str | Path],
     out: str | Path,
@@ -65,6 +106,7 @@ def import_light_curves(
     flux: str = "corrected",
     targets: str | Path | None = None,
     max_stars: int = 50,
+    table: Sequence[str] = (),
     overwrite: bool = False,
     place: Place | None = None,
 ) -> ImportedLightCurves:
@@ -78,6 +120,8 @@ def import_light_curves(
         Folder of the catalogue.
     targets : path, optional
         See `read_targets`.
+    table : sequence of str
+        Settings of `TableFormat` as ``key=value``; ``where.band=g`` for one of `where`.
     overwrite : bool
         Replace the catalogue that is there, when the new one is complete; else it is refused.
     place : Place, optional
@@ -98,6 +142,7 @@ def import_light_curves(
         raise UsageError(f"{out} cannot be a catalogue's folder: choose another --out")
     spare_results(out, located=True, overwrite=overwrite)
     tables = [] if targets is None else [Path(targets)]
+    form = table_format(table) if table else None
     found = light_curve_files(*files)
     spare_inputs(out, [*found, *tables], located=True)
     known = None if targets is None else read_targets(targets)
@@ -105,7 +150,7 @@ def import_light_curves(
     with open_crew(place or Place()) as crew:
         crew.check_sees(out.parent)
         built = build_light_curves(
-            found, out, flux=flux, targets=known, max_stars=max_stars, executor=crew.executor
+            found, out, flux=flux, table=form, targets=known, max_stars=max_stars, executor=crew.executor
         )
     return ImportedLightCurves(built, str(set_aside_path(out)) if built.set_aside else None)
 

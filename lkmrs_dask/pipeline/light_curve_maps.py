@@ -13,6 +13,7 @@ from lkmrs_dask.schema import HEALPIX_COLUMN, TableSchema
 from lkmrs_dask.variability.curve_settings import CurveSettings
 from lkmrs_dask.variability.frequency_settings import FrequencySettings
 from lkmrs_dask.variability.frequency_table import FREQUENCIES, frequency_rows
+from lkmrs_dask.variability.grid import check_limits
 from lkmrs_dask.variability.periodogram import BACKENDS
 from lkmrs_dask.variability.periodogram_table import PERIODOGRAMS, periodogram_rows
 from lkmrs_dask.variability.star_curves import CurveColumns
@@ -68,6 +69,7 @@ def periodograms(
     """
     if backend not in BACKENDS:
         raise UsageError(f"backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
+    check_limits(f_min, f_max, oversampling)
     columns = _columns(catalog, columns)
     function = partial(
         periodogram_rows, curves=_curves(curves), columns=columns, spectrum=spectrum, f_min=f_min,
@@ -102,6 +104,7 @@ def frequencies(
         For settings that make no sense, and a catalogue without light curves.
     """
     grid = {name: options.pop(name) for name in _GRID if name in options}
+    check_limits(grid.get("f_min"), grid.get("f_max"), grid.get("oversampling", 10.0))
     of_curves = {one.name for one in fields(CurveSettings)}
     curves = _curves({name: options.pop(name) for name in list(options) if name in of_curves})
     unknown = sorted(set(options) - {one.name for one in fields(FrequencySettings)})
@@ -128,6 +131,8 @@ def _columns(catalog: Catalog, columns: CurveColumns | None) -> CurveColumns | N
 
 
 def _mapped(catalog: Catalog, function: Any, kind: TableSchema, columns: CurveColumns | None) -> Catalog:
+    if not isinstance(catalog, Catalog):
+        raise UsageError(f"a catalogue is needed, as from lk.open_catalog(path), not {catalog!r}")
     position = (HEALPIX_COLUMN, catalog.info.ra_column, catalog.info.dec_column)
     wanted = SCHEMA.names if columns is None else columns.needed
     missing = [name for name in wanted if name not in catalog.columns]

@@ -51,7 +51,7 @@ def write_magnitudes(
         names = {name: name_in_match(name, one.name, matched.columns) for name in gaia_columns(settings)}
         missing = sorted(name for name, there in names.items() if there is None)
         if missing:
-            report.say(f"{MAGNITUDES:<14} not made: {one.name} lacks {', '.join(missing)}")
+            report.say(f"{MAGNITUDES:<18} not made: {one.name} lacks {', '.join(missing)}")
             continue
         columns = {name: name for name in OF_STAR if name in matched.columns}
         columns |= {name: there for name, there in names.items() if there is not None}

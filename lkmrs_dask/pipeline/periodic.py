@@ -78,6 +78,9 @@ def find_periodic(stars: pa.Table, known: KnownStars, draft: Draft) -> Periodic 
     star = best.column("star_id")
     for name in _OF_STAR:
         best = best.append_column(name, rows_of_stars(star, stars).column(name))
+    # A light curve of no star of the survey is known by the name of its file.
+    uid = pc.coalesce(best.column("uid"), star)
+    best = best.set_column(best.column_names.index("uid"), "uid", uid)
     for name, column in _knowledge(best, stars, known).items():
         best = best.append_column(name, column)
     shown = rows.filter(pc.is_valid(rows.column("variable_class")))

@@ -93,7 +93,7 @@ class StageRecord:
             parts.append(f"{self.done:,} {self.unit}")
         if self.failed:
             parts.append(f"{self.failed:,} FAILED")
-        return f"{self.name:<14} {', '.join([*parts, f'{self.seconds:.1f} s'])}"
+        return f"{self.name:<18} {', '.join([*parts, f'{self.seconds:.1f} s'])}"
 
 
 @dataclass
@@ -153,7 +153,8 @@ class _Lines:
             finished = record.done + record.kept + record.failed
             share = f"{finished:,} of {record.total:,} {record.unit}"
             left = (now - self._start) * (record.total - finished) / max(1, record.done)
-            self._say(f"{record.name:<14} {share}, {record.rows:,} rows, some {left:.0f} s left")
+            rows = f", {record.rows:,} rows" if record.rows else ""
+            self._say(f"{record.name:<18} {share}{rows}, some {left:.0f} s left")
 
 
 @contextmanager

@@ -34,6 +34,10 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
     yield "measurements: " + ", ".join(f"{counts['n_' + name]} {name}" for name in parameters)
     for reason, number in summary["rows_set_aside"].items():
         yield f"set aside: {number:,} x {reason}"
+    for reason, number in summary.get("light_curves", {}).get("set_aside", {}).items():
+        yield f"light curves set aside: {number:,} x {reason}"
+    for reason, number in summary.get("light_curves", {}).get("failed", {}).items():
+        yield f"light curve not used: {number:,} x {reason}"
     for failure in summary["failed_files"]:
         yield f"not read to its end: {failure}"
     for failure in summary["failed_pieces"]:
@@ -42,8 +46,8 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
         yield "run the same command again to go on with what failed; all else is done"
     yield ""
     yield f"catalogues, products and summary.json: {out}"
-    if summary["rows_set_aside"]:
-        yield f"rows set aside, with reasons: {out / 'set_aside'}"
+    if summary["rows_set_aside"] or summary.get("light_curves", {}).get("set_aside"):
+        yield f"what was set aside, with reasons: {out / 'set_aside'}"
 
 
 def _light_line(summary: Mapping[str, Any]) -> str:
@@ -72,4 +76,4 @@ def state_lines(survey: Survey) -> Iterator[str]:
     folders = {path.parent for path in draft.receipts.glob("*/**/*.json")} if draft is not None else set()
     for stage in sorted(folders):
         name = stage.relative_to(draft.receipts).as_posix() if draft is not None else ""
-        yield f"{name:<14} {sum(1 for _ in stage.glob('*.json')):,} pieces done"
+        yield f"{name:<18} {sum(1 for _ in stage.glob('*.json')):,} pieces done"

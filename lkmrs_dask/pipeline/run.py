@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from lkmrs_dask.catalog.receipts import write_text
 from lkmrs_dask.errors import LkmrsError
-from lkmrs_dask.pipeline.classifier_stage import CLASSIFIER, TRAINING, Training
+from lkmrs_dask.pipeline.classifier_stage import CLASSIFIER, TRAINING, Training, check_training
 from lkmrs_dask.pipeline.cluster import Crew, Place, open_crew
 from lkmrs_dask.pipeline.comparisons import compare_surveys
 from lkmrs_dask.pipeline.draft import Draft
@@ -107,6 +107,7 @@ def run_job(
     survey.check_inputs(file for spec in job.external for file in spec.check(job.raw))
     survey.check_inputs(file for spec in job.light_curves for file in spec.found(job.raw))
     check_hr_files(job.hr_diagram)
+    check_training(job)
     with survey.locked():
         draft = Draft(survey)
         draft.begin()

@@ -117,9 +117,10 @@ SIMBAD = KnownList(
     "SIMBAD",
     object_column="main_id",
     type_column="otype",
-    # SIMBAD has no type for oscillations like the Sun's: red giants known for them are RG*.
-    types=dict.fromkeys(VARIABLE_CLASSES, (*SIMBAD_VARIABLE_TYPES, "RG*"))
-    | {"RVV": (*SIMBAD_VARIABLE_TYPES, "SB*")},
+    # SIMBAD has no type for oscillations like the Sun's: red giants known for them are RG*, which says of no
+    # other class that the star varies.
+    types=dict.fromkeys(VARIABLE_CLASSES, SIMBAD_VARIABLE_TYPES)
+    | {"RG": (*SIMBAD_VARIABLE_TYPES, "RG*"), "RVV": (*SIMBAD_VARIABLE_TYPES, "SB*")},
 )
 """SIMBAD: metal-poor and high-velocity stars that are in it are known, as in the paper; periodic and RV
 variables where their type is one of variability.  ``replace(SIMBAD, types={})`` counts presence for all."""

@@ -29,8 +29,8 @@ class CurveSettings:
     min_points : int
         A segment with fewer points is not used.
     f_min, f_max : float
-        Cycles per day of the frequencies that are wanted; 0 for 2 / baseline or 0.05, whichever is higher, and
-        for the Nyquist frequency or 100, whichever is lower.
+        Cycles per day of the frequencies that are wanted; 0 for 2 / baseline or 0.05, whichever is higher,
+        and for the Nyquist frequency or 100, whichever is lower.
     max_stars : int
         Stars of a partition: each is one task.
     max_mb : float

@@ -206,7 +206,8 @@ def light_curve_features(
     span = float(time[-1] - time[0]) if len(time) else 0.0
     # Without a time series frequencies are told apart as within one sector of TESS.
     tolerance = settings.tolerance / (span if span > 0 else 27.0)
-    values |= _of_peaks(peaks, tolerance, settings)
+    nyquist = 0.5 / float(np.median(np.diff(time))) if span > 0 and np.median(np.diff(time)) > 0 else np.nan
+    values |= _of_peaks(peaks, tolerance, nyquist, settings)
     middle = float(np.median(flux)) if len(flux) else np.nan
     if len(time) >= _LEAST_POINTS and span > 0 and middle > 0:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -228,7 +229,7 @@ def as_mapping(vector: ArrayLike) -> Mapping[str, float]:
     return dict(zip(FEATURE_NAMES, np.asarray(vector, np.float64).tolist(), strict=True))
 
 
-def _of_peaks(peaks: Peaks, tolerance: float, settings: FeatureSettings) -> dict[str, float]:
+def _of_peaks(peaks: Peaks, tolerance: float, nyquist: float, settings: FeatureSettings) -> dict[str, float]:
     """Numbers and amplitudes of the frequencies."""
     usable = np.isfinite(peaks.frequency) & np.isfinite(peaks.amplitude) & (peaks.frequency > 0)
     frequency, amplitude, snr = peaks.frequency[usable], peaks.amplitude[usable], peaks.snr[usable]
@@ -249,7 +250,7 @@ def _of_peaks(peaks: Peaks, tolerance: float, settings: FeatureSettings) -> dict
     if len(frequency) == 0:
         return values
     main = int(np.argmax(amplitude))
-    base, multiple = base_frequency(frequency, amplitude, tolerance)
+    base, multiple = base_frequency(frequency, amplitude, tolerance, nyquist)
     power = amplitude**2
     close = np.abs(frequency - frequency[main]) < 6.0 * tolerance
     return values | {

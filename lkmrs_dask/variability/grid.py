@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.errors import UsageError
 
-__all__ = ["F_MAX_DEFAULT", "F_MIN_DEFAULT", "MOST_BINS", "FrequencyGrid", "frequency_grid", "nyquist"]
+__all__ = [
+    "F_MAX_DEFAULT",
+    "F_MIN_DEFAULT",
+    "MOST_BINS",
+    "FrequencyGrid",
+    "check_limits",
+    "frequency_grid",
+    "nyquist",
+]
 
 Floats = NDArray[np.float64]
 
@@ -58,6 +66,24 @@ def nyquist(time: Floats) -> float:
     return float(0.5 / np.median(np.diff(time)))
 
 
+def check_limits(f_min: float | None, f_max: float | None, oversampling: float) -> None:
+    """See whether limits of frequencies make sense, whatever the light curve.
+
+    Raises
+    ------
+    UsageError
+        When they do not.
+    """
+    if not (math.isfinite(oversampling) and 1.0 <= oversampling <= 1000.0):
+        raise UsageError(f"oversampling must be from 1 to 1000, not {oversampling}")
+    if f_min is not None and not (math.isfinite(f_min) and f_min >= 0.0):
+        raise UsageError(f"f_min must be 0 or more cycles per day, not {f_min}")
+    if f_max is not None and not (math.isfinite(f_max) and f_max > 0.0):
+        raise UsageError(f"f_max must be above 0 cycles per day, not {f_max}")
+    if f_min is not None and f_max is not None and f_min >= f_max:
+        raise UsageError(f"no frequency lies between f_min {f_min:g} and f_max {f_max:g} per day")
+
+
 def frequency_grid(
     time: Floats,
     f_min: float | None = None,
@@ -84,10 +110,7 @@ def frequency_grid(
     baseline = float(time[-1] - time[0])
     low = max(2.0 / baseline, F_MIN_DEFAULT) if f_min is None else float(f_min)
     high = min(nyquist(time), F_MAX_DEFAULT) if f_max is None else float(f_max)
-    if not (math.isfinite(oversampling) and 1.0 <= oversampling <= 1000.0):
-        raise UsageError(f"oversampling must be from 1 to 1000, not {oversampling}")
-    if not (math.isfinite(low) and low >= 0.0):
-        raise UsageError(f"f_min must be 0 or more cycles per day, not {low}")
+    check_limits(f_min, None, oversampling)
     step = 1.0 / (oversampling * baseline)
     if not (math.isfinite(high) and high / step <= MOST_BINS):
         raise UsageError(

@@ -48,7 +48,7 @@ def test_a_record_counts_pieces_rows_and_memory() -> None:
         "peak_memory_mb": 300.0,
         "partitions": {"total": 6, "done": 3, "kept": 2, "failed": 1},
     }
-    assert record.line() == "spectra        60 rows, 3 partitions done, 2 kept, 1 FAILED, 1.2 s"
+    assert record.line() == "spectra            60 rows, 3 partitions done, 2 kept, 1 FAILED, 1.2 s"
     plain = StageRecord("read", "readings", seconds=2.0)
     plain.begin(1200)
     for _ in range(1200):

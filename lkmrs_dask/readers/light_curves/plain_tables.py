@@ -45,6 +45,7 @@ _RELATIVE = {
     "normalized flux",
     "corrected flux",
 }
+_BANDS = frozenset({"band", "filter", "passband", "filt"})
 
 
 class UnknownUnitError(InputError):
@@ -266,9 +267,22 @@ def _read_text(data: bytes, file: Path) -> _Raw:
     def numbers(at: int) -> Floats:
         return column(at, pa.float64()).fill_null(np.nan).to_numpy().astype(np.float64)
 
+    def _one_band(lower: Sequence[str], chosen: set[str]) -> None:
+        """Light in several bands is no light curve."""
+        for name in set(lower) & _BANDS - chosen:
+            cells = pc.utf8_trim_whitespace(column(lower.index(name), pa.string()))
+            bands = sorted(one for one in cells.unique().to_pylist() if one)
+            if len(bands) > 1:
+                raise InputError(
+                    f"there are several values of {name}: {', '.join(bands[:10])}; choose the rows of one by "
+                    f"where, for instance {name}={bands[0]}",
+                    file=file, column=name,
+                )  # fmt: skip
+
     def rows(where: Sequence[tuple[str, str]]) -> NDArray[np.bool_]:
         lower = [name.lower() for name in names]
         keep: NDArray[np.bool_] | None = None
+        _one_band(lower, {name.lower() for name, _ in where})
         for name, text in where:
             cell = pc.utf8_trim_whitespace(column(_column(name, lower, file), pa.string()))
             fit = pc.equal(cell, text).fill_null(False).to_numpy().astype(bool)
