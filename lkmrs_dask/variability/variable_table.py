@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lkmrs_dask.schema import Column, TableSchema
-from lkmrs_dask.variability.classifier import Classifier, ClassifierSettings
+from lkmrs_dask.variability.classifier import UNCERTAIN, Classifier, ClassifierSettings
 from lkmrs_dask.variability.curve_settings import CurveSettings
 from lkmrs_dask.variability.feature_names import FEATURE_NAMES, FEATURES, Feature
 from lkmrs_dask.variability.features import (
@@ -34,6 +34,7 @@ __all__ = ["VARIABLES", "VariableSettings", "variable_rows"]
 
 Floats = NDArray[np.float64]
 
+_SURE = 0.7  # confidence from which on the longer of two light curves tells a star's class and period (ours)
 _UNITS = {"1/d": "1 / d", "ppt^2/uHz": ""}  # as FITS spells them; the second is a logarithm
 
 
@@ -106,8 +107,8 @@ def variable_rows(
     -------
     pyarrow.Table
         Columns of `VARIABLES`, in the order of `frequencies`.  A star that fails has its ``problem``, and
-        costs no other.  Of the rows of a star one is ``best``: with a class that is not uncertain, of those
-        the surest, then the one of the longest light curve.
+        costs no other.  Of the rows of a star one is ``best``: of those with a confidence of 0.7 or more
+        the one of the longest light curve, which also has the better period; else the surest.
     """
     settings = settings or VariableSettings()
     curves = {
@@ -200,13 +201,14 @@ def _classify(
 
 def _choose(rows: list[dict[str, Any]], stars: list[str]) -> None:
     """Mark of each star with a class the row whose class is the star's."""
-    best: dict[str, tuple[tuple[bool, float, int], int]] = {}
+    best: dict[str, tuple[tuple[bool, bool, float, float], int]] = {}
     for at, (row, star) in enumerate(zip(rows, stars, strict=True)):
         row["best"] = False
         name = row.get("variable_class")
         if not name:
             continue
-        rank = (name != "uncertain", row["confidence"], row["n_points"])
+        sure = name != UNCERTAIN and row["confidence"] >= _SURE
+        rank = (name != UNCERTAIN, sure, row.get("span", 0.0) if sure else 0.0, row["confidence"])
         if star not in best or rank > best[star][0]:
             best[star] = (rank, at)
     for _, at in best.values():

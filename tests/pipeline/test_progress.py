@@ -53,8 +53,8 @@ def test_a_record_counts_pieces_rows_and_memory() -> None:
     plain.begin(1200)
     for _ in range(1200):
         plain.finish_unit(1000)
-    assert plain.line() == "read           1,200,000 rows, 1,200 readings, 2.0 s"
-    assert StageRecord("identity", "stars").line() == "identity       0.0 s"
+    assert plain.line() == "read               1,200,000 rows, 1,200 readings, 2.0 s"
+    assert StageRecord("identity", "stars").line() == "identity           0.0 s"
 
 
 def test_a_batch_log_has_a_line_now_and_then(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,10 +67,10 @@ def test_a_batch_log_has_a_line_now_and_then(clock: Clock, capsys: pytest.Captur
             assert record.done == number + 1
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
-        "spectra        40 of 100 partitions, 30,000 rows, some 60 s left",
-        "spectra        70 of 100 partitions, 60,000 rows, some 30 s left",
-        "spectra        100 of 100 partitions, 90,000 rows, some 0 s left",
-        "spectra        90,000 rows, 90 partitions done, 10 kept, 90.0 s",
+        "spectra            40 of 100 partitions, 30,000 rows, some 60 s left",
+        "spectra            70 of 100 partitions, 60,000 rows, some 30 s left",
+        "spectra            100 of 100 partitions, 90,000 rows, some 0 s left",
+        "spectra            90,000 rows, 90 partitions done, 10 kept, 90.0 s",
     ]
     assert report.stages[0].seconds == 90.0
     assert report.stages[0].show is None
@@ -88,7 +88,7 @@ def test_a_short_stage_is_one_line_and_quiet_is_none(
                 record.finish_unit(7)
         report.say("done")
         text = capsys.readouterr().out
-        assert text == ("" if quiet else "read           21 rows, 3 readings, 1.5 s\ndone\n")
+        assert text == ("" if quiet else "read               21 rows, 3 readings, 1.5 s\ndone\n")
         assert [stage.rows for stage in report.stages] == [21]
 
 
@@ -99,7 +99,7 @@ def test_no_pieces_are_no_line_and_no_division(clock: Clock, capsys: pytest.Capt
         clock.now += 100
         record.begin(5)  # nothing is done yet
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "spectra        0 of 5 partitions, 0 rows, some 1000 s left"
+    assert lines[0] == "spectra            0 of 5 partitions, some 1000 s left"
     assert len(lines) == 2
 
 
@@ -113,7 +113,7 @@ def test_on_a_terminal_there_is_a_bar_and_then_the_line(
         record.finish_unit(5)
         record.finish_unit(6)
     assert record.show is None
-    assert "spectra        11 rows, 2 partitions, " in capsys.readouterr().out
+    assert "spectra            11 rows, 2 partitions, " in capsys.readouterr().out
 
 
 def test_a_stage_that_breaks_off_is_no_finished_stage() -> None:
