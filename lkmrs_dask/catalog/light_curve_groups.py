@@ -7,7 +7,7 @@ read once more.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ __all__ = [
     "CurveFile",
     "CurveGroup",
     "CurveReader",
+    "Stored",
     "describe_nothing",
     "points_of",
     "read_group",
@@ -71,6 +72,10 @@ class CurveFile(NamedTuple):
         return f"{stat.st_size}-{stat.st_mtime_ns}"
 
 
+Stored = Callable[[Mapping[str, Any]], pa.RecordBatch | None]
+"""Finds the points of a curve (a row of `DESCRIBED`) where they were stored before."""
+
+
 class CurveGroup(NamedTuple):
     """What was read: a row of `DESCRIBED` for each curve, and the files that could not be used."""
 
@@ -112,6 +117,7 @@ def read_group(
         for file in files:
             try:
                 curve, state = readers[file.reader](file.path), file.state
+                known = _described(curve, file)
             except InputError as fault:
                 if may_pass(fault):
                     raise
@@ -119,13 +125,34 @@ def read_group(
                 aside.append(told)
                 continue
             place = {"path": str(file.path), "state": state, "reader": file.reader, "group": name}
-            values.append({**scalars(curve), **place, "batch": len(values)})
+            values.append({**known, **place, "batch": len(values)})
             writer.write_batch(points_batch(curve))
     os.replace(unfinished, path)
     return CurveGroup(pa.Table.from_pylist(values, DESCRIBED), pa.concat_tables(aside))
 
 
-def points_of(readers: Sequence[CurveReader], runs: Path, rows: pa.Table) -> pa.Table:
+def _described(curve: LightCurve, file: CurveFile) -> dict[str, Any]:
+    """What is stored of a curve beside its points.
+
+    Raises
+    ------
+    InputError
+        Where a number of its header is none that such a thing can have.
+    """
+    known = scalars(curve)
+    for field in DESCRIBED:
+        if field.name in known:
+            try:
+                pa.array([known[field.name]], field.type)
+            except (pa.ArrowInvalid, OverflowError) as fault:
+                value = known[field.name]
+                raise InputError(f"its header has the {field.name} {value}", file=file.path) from fault
+    return known
+
+
+def points_of(
+    readers: Sequence[CurveReader], runs: Path, rows: pa.Table, stored: Stored | None = None
+) -> pa.Table:
     """Points of curves, in their order: from the files of their groups, else from the raw files.
 
     Parameters
@@ -134,6 +161,8 @@ def points_of(readers: Sequence[CurveReader], runs: Path, rows: pa.Table) -> pa.
         As for `read_group`.
     rows : pyarrow.Table
         Rows of `DESCRIBED`.
+    stored : callable, optional
+        Gives the points of a curve whose raw file is gone, None where it has none; see `Stored`.
 
     Raises
     ------
@@ -141,11 +170,11 @@ def points_of(readers: Sequence[CurveReader], runs: Path, rows: pa.Table) -> pa.
         Where a raw file is needed that cannot be read, or is not the one that was read.
     """
     groups = {name: _opened(_run(runs, name)) for name in sorted(set(rows.column("group").to_pylist()))}
-    some = rows.select(["path", "state", "reader", "group", "batch", "n_points"]).to_pylist()
+    some = rows.drop_columns(["ra", "dec", "star_id"]).to_pylist()
     batches = [
         group.get_batch(row["batch"])
         if (group := groups[row["group"]]) is not None
-        else points_batch(_read_again(readers, row))
+        else _again(readers, row, stored)
         for row in some
     ]
     return pa.Table.from_batches(batches, POINTS).combine_chunks()
@@ -157,6 +186,14 @@ def _run(runs: Path, name: str) -> Path:
 
 def _opened(path: Path) -> pa.ipc.RecordBatchFileReader | None:
     return pa.ipc.open_file(pa.memory_map(str(path))) if path.is_file() else None
+
+
+def _again(readers: Sequence[CurveReader], row: Mapping[str, Any], stored: Stored | None) -> pa.RecordBatch:
+    if stored is not None and not Path(row["path"]).is_file():
+        found = stored(row)
+        if found is not None:
+            return found
+    return points_batch(_read_again(readers, row))
 
 
 def _read_again(readers: Sequence[CurveReader], row: Mapping[str, Any]) -> LightCurve:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +13,13 @@ import pyarrow as pa
 from lkmrs_dask.catalog.hats_write import PartitionReceipt, write_partition
 from lkmrs_dask.catalog.light_curve_groups import CurveReader, describe_nothing, points_of
 from lkmrs_dask.catalog.light_curve_stars import REPEATED, drop_repeated, place_stars
+from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.catalog.table_runs import MISSING_POSITION
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA, set_aside_table
 from lkmrs_dask.readers.light_curves.rows import POINTS, SCHEMA
 from lkmrs_dask.schema import HEALPIX_COLUMN
-from lkmrs_dask.sky.index import healpix29
+from lkmrs_dask.sky.index import healpix29, index_range
 from lkmrs_dask.sky.tiling import adaptive_tiling
 
 __all__ = ["PROPERTIES", "STORED", "CurvePart", "PartLimits", "arrange", "lay_out_curves", "write_part"]
@@ -138,10 +140,46 @@ def lay_out_curves(rows: pa.Table, limits: PartLimits) -> list[CurvePart]:
     ]
 
 
-def write_part(readers: Sequence[CurveReader], runs: Path, folder: Path, part: CurvePart) -> PartitionReceipt:
-    """Write a partition under the catalogue's folder; see `points_of`."""
-    points = points_of(readers, runs, part.rows)
+def write_part(
+    readers: Sequence[CurveReader], runs: Path, folder: Path, part: CurvePart, before: Path | None = None
+) -> PartitionReceipt:
+    """Write a partition under the catalogue's folder; see `points_of`.
+
+    Points of files that are gone are those that the catalogue `before` has of them.
+    """
+    stored = _Before(before, part) if before is not None else None
+    points = points_of(readers, runs, part.rows, stored)
     arrays = [
         (points if name in POINTS.names else part.rows).column(name).combine_chunks() for name in STORED.names
     ]
     return write_partition(pa.Table.from_arrays(arrays, schema=STORED), folder, part.order, part.pixel)
+
+
+_ALIKE = ("source_file", "mission", "target_id", "segment", "n_points", "time_first", "time_last")
+
+
+class _Before:
+    """Points of curves in the partitions of an earlier catalogue that overlap a new one."""
+
+    def __init__(self, catalog: Path, part: CurvePart) -> None:
+        self._catalog, self._part = catalog, part
+        self._tables: list[pa.Table] | None = None
+
+    def __call__(self, row: Mapping[str, Any]) -> pa.RecordBatch | None:
+        wanted = [row[name] for name in _ALIKE]
+        for table in self._read():
+            keys = zip(*(table.column(name).to_pylist() for name in _ALIKE), strict=True)
+            for at, key in enumerate(keys):
+                if list(key) == wanted:
+                    return table.slice(at, 1).select(POINTS.names).combine_chunks().to_batches()[0]
+        return None
+
+    def _read(self) -> list[pa.Table]:
+        if self._tables is None:
+            catalog = open_catalog(self._catalog)
+            low, high = index_range(self._part.order, self._part.pixel)
+            near = catalog.tiling.overlapping([int(low)], [int(high)])
+            pixels = [pixel for pixel, wanted in zip(catalog.tiling, near.tolist(), strict=True) if wanted]
+            columns = [*_ALIKE, *POINTS.names]
+            self._tables = [catalog.source.read(*pixel, columns) for pixel in pixels]
+        return self._tables

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -75,16 +77,16 @@ def place_stars(
     known = {} if targets is None else _known(targets)
     keys = list(zip(rows.column("mission").to_pylist(), rows.column("target_id").to_pylist(), strict=True))
     stars = rows.column("star_id").to_pylist()
-    named = [known.get(key, _NOBODY) for key in keys]
+    own = list(zip(*(rows.column(name).to_pylist() for name in ("ra", "dec")), strict=True))
+    named = [_nearest_of(known.get(key, (_NOBODY,)), *place) for key, place in zip(keys, own, strict=True)]
     if radius_arcsec is not None and targets is not None:
         near = _nearest(rows, [one[0] is None for one in named], targets, radius_arcsec)
         named = [near.get(star, one) for star, one in zip(stars, named, strict=True)]
     stars = [name or star for (name, _, _), star in zip(named, stars, strict=True)]
-    here = zip(*(rows.column(name).to_pylist() for name in ("ra", "dec")), strict=True)
     # Rank of each place that a star might have: the survey's, a header's, the target list's.
     places: dict[str, tuple[int, float, float]] = {}
-    for star, (name, ra, dec), own in zip(stars, named, here, strict=True):
-        offers = [(0 if name else 2, ra, dec), (1, *own)]
+    for star, (name, ra, dec), place in zip(stars, named, own, strict=True):
+        offers = [(0 if name else 2, ra, dec), (1, *place)]
         for rank, x, y in offers:
             if x is not None and y is not None and (star not in places or rank < places[star][0]):
                 places[star] = (rank, x, y)
@@ -101,6 +103,18 @@ def place_stars(
 
 Star = tuple[str | None, float | None, float | None]
 _NOBODY: Star = (None, None, None)
+
+
+def _nearest_of(stars: Sequence[Star], ra: float | None, dec: float | None) -> Star:
+    """Of stars with one number the nearest to a header's position; without one the first."""
+    if len(stars) == 1 or ra is None or dec is None:
+        return stars[0]
+    there = [one for one in stars if one[1] is not None and one[2] is not None]
+    if not there:
+        return stars[0]
+    here = _vectors(np.array([ra]), np.array([dec]))
+    places = _vectors(*np.array([one[1:] for one in there], np.float64).T)
+    return there[int(np.argmax(places @ here[0]))]
 
 
 def _nearest(rows: pa.Table, unnamed: list[bool], targets: pa.Table, radius_arcsec: float) -> dict[str, Star]:
@@ -138,8 +152,8 @@ def _vectors(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.fl
     return np.stack([np.cos(y) * np.cos(x), np.cos(y) * np.sin(x), np.sin(y)], axis=1)
 
 
-def _known(targets: pa.Table) -> dict[tuple[str, int], Star]:
-    """Identifier and position by mission and number; of repeated ones the first."""
+def _known(targets: pa.Table) -> dict[tuple[str, int], list[Star]]:
+    """Identifiers and positions by mission and number."""
     missing = [name for name in ("mission", "target_id", "ra", "dec") if name not in targets.column_names]
     if missing:
         raise UsageError(f"the table of targets has no column {', '.join(missing)}")
@@ -153,7 +167,7 @@ def _known(targets: pa.Table) -> dict[tuple[str, int], Star]:
         if "star_id" in targets.column_names
         else [None] * len(targets)
     )
-    found: dict[tuple[str, int], Star] = {}
+    found: dict[tuple[str, int], list[Star]] = {}
     for mission, number, star, x, y in zip(*columns.values(), ids, ra.tolist(), dec.tolist(), strict=True):
         if mission is None:
             continue
@@ -162,5 +176,6 @@ def _known(targets: pa.Table) -> dict[tuple[str, int], Star]:
             raise UsageError(f"the table of targets has the unknown mission {mission!r}")
         if number is not None:
             good = np.isfinite(x) and np.isfinite(y) and abs(y) <= 90.0
-            found.setdefault((name, int(number)), (star, x, y) if good else (star, None, None))
+            one: Star = (star, x, y) if good else (star, None, None)
+            found.setdefault((name, int(number)), []).append(one)
     return found

@@ -80,7 +80,8 @@ def verify_survey(survey: Survey, executor: Executor | None = None) -> Iterator[
     yield Checked("others", *_files(survey, REST, executor))
     problems, remove = _files(survey, READ, executor)
     for stage in (OVERVIEW, DEVIATIONS, CURVE_FILES, TRAINING):
-        problems += _files(survey, stage, executor)[0]
+        found, gone = _files(survey, stage, executor)
+        problems, remove = problems + found, remove + gone
     listed, there = listed_readings(survey), Receipt.read_all(survey.receipts, READ, damaged=[])
     if listed is not None:
         problems += [f"the receipt of reading {name} is missing" for name in sorted(set(listed) - set(there))]

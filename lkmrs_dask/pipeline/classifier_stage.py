@@ -22,7 +22,7 @@ from lkmrs_dask.variability.training import TableSettings, train_from, training_
 from lkmrs_dask.variability.training_files import load_training, save_training, table_code
 from lkmrs_dask.variability.training_stars import SyntheticSettings
 
-__all__ = ["CLASSIFIER", "TRAINING", "Training", "check_training", "write_training"]
+__all__ = ["CLASSIFIER", "TRAINING", "Training", "check_training", "forget_training", "write_training"]
 
 TRAINING, CLASSIFIER = "training", "classifier"
 _FILE = f"{TRAINING}/training.parquet"
@@ -62,6 +62,13 @@ def check_training(job: Job) -> None:
     """
     if job.training.table and job.light_curves:
         load_training(Path(job.training.table).expanduser())
+
+
+def forget_training(draft: Draft, *, classifier: bool) -> None:
+    """Remove what an earlier run made and this one has no use for: the table, and the classifier's test."""
+    names = [TRAINING, f"receipts/{TRAINING}", *([f"receipts/{CLASSIFIER}"] if classifier else [])]
+    for name in names:
+        draft.remove(name)
 
 
 def write_training(job: Job, draft: Draft, crew: Crew, report: Reporter) -> Training:

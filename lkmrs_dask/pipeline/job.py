@@ -120,6 +120,14 @@ class Job:
             "known": {name: asdict(one) for name, one in self.known.items()},
         }
 
+    def located(self) -> Job:
+        """Make a job whose files are found from any current folder."""
+        table = self.training.table
+        if not table:
+            return self
+        place = Path(expand(table, str(self.path or ""))).expanduser().absolute()
+        return replace(self, training=replace(self.training, table=str(place)))
+
     def with_inputs(self, specs: Iterable[InputSpec]) -> Job:
         """Make a job with more inputs; those that it has are not added again."""
         return replace(self, inputs=(*self.inputs, *(spec for spec in specs if spec not in self.inputs)))
@@ -236,7 +244,7 @@ def read_job(path: str | Path, raw: str | Path | None = None) -> Job:
         else None,
         known=_read_known(content, external, path),
         **{name: _section(kind, name, content, path) for name, kind in SECTIONS.items()},
-    )
+    ).located()
 
 
 def _section(kind: Any, name: str, content: Mapping[str, Any], path: Path) -> Any:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lkmrs_dask.catalog.hats_write import finish_catalog
-from lkmrs_dask.catalog.light_curve_groups import CurveFile, CurveReader, read_group
+from lkmrs_dask.catalog.light_curve_groups import CurveFile, CurveGroup, CurveReader, read_group
 from lkmrs_dask.catalog.light_curve_parts import (
     PROPERTIES,
     STORED,
@@ -38,6 +38,7 @@ from lkmrs_dask.pipeline.partitions import partition_done, size_class, written_p
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.stages import Done, Failure, Unit, carry_out
 from lkmrs_dask.pipeline.survey import MEANS
+from lkmrs_dask.readers.base import SET_ASIDE_SCHEMA
 from lkmrs_dask.readers.light_curves.identity import FIRST_EPIC
 
 __all__ = ["CURVE_FILES", "DESCRIPTIONS", "LIGHT_CURVES", "LightCurves", "write_light_curves"]
@@ -76,12 +77,16 @@ class LightCurves:
 
 @dataclass(frozen=True)
 class _Group:
-    """Files that are read together; none where they are gone and only what was read of them is left."""
+    """Files that are read together; none where they are gone and only what was read of them is left.
+
+    Of a group whose files are gone in part what was read of these is `kept`, as a group by itself.
+    """
 
     name: str
     made_of: str
     files: tuple[CurveFile, ...]
     n_files: int
+    kept: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,10 @@ class _ReadGroup:
     folder: Path
 
     def __call__(self, group: _Group) -> Done:
-        found = read_group(self.readers, self.runs, group.name, group.files)
+        if group.kept is not None:
+            found = CurveGroup(group.kept, SET_ASIDE_SCHEMA.empty_table())
+        else:
+            found = read_group(self.readers, self.runs, group.name, group.files)
         self.folder.mkdir(parents=True, exist_ok=True)
         paths = []
         for kind, table in (("rows", found.rows), ("set_aside", found.set_aside)):
@@ -110,9 +118,10 @@ class _WritePart:
     readers: tuple[CurveReader, ...]
     runs: Path
     root: Path
+    before: Path | None
 
     def __call__(self, part: CurvePart) -> Done:
-        receipt = write_part(self.readers, self.runs, self.root, part)
+        receipt = write_part(self.readers, self.runs, self.root, part, self.before)
         return partition_done(self.root, receipt, stars=part.n_stars)
 
 
@@ -204,14 +213,19 @@ def _group(files: Sequence[CurveFile], readers: Sequence[CurveReader]) -> _Group
 
 
 def _gone(draft: Draft, groups: Sequence[_Group]) -> list[_Group]:
-    """Groups of the survey whose files are no more, so that they cannot be read otherwise now."""
+    """What the survey's groups have of files that are no more, and so cannot be read otherwise now."""
     there = {str(file.path) for group in groups for file in group.files}
     left = []
     for name, receipt in Receipt.read_all(draft.survey.receipts, CURVE_FILES, damaged=[]).items():
-        rows, _ = _described(draft.survey.root, name)
-        paths = set(rows.column("path").to_pylist())
-        if not paths & there and not any(Path(path).is_file() for path in paths):
+        rows, aside = _described(draft.survey.root, name)
+        paths = [*rows.column("path").to_pylist(), *aside.column("file").to_pylist()]
+        gone = [path not in there and not Path(path).is_file() for path in paths]
+        if all(gone):
             left.append(_Group(name, receipt.fingerprint, (), receipt.extra["n_files"]))
+        elif any(gone[: len(rows)]):
+            kept = rows.filter(pa.array(gone[: len(rows)])).combine_chunks()
+            made_of = fingerprint(receipt.fingerprint, kept.column("path").to_pylist())
+            left.append(_Group(made_of[:24], made_of, (), len(kept), kept))
     return left
 
 
@@ -307,7 +321,8 @@ def _write(
         todo = [unit for unit in units if unit.name not in found]
         record.begin(sum(unit.size for unit in units), sum(unit.size for unit in units if unit.name in found))
         folder = draft.next.catalog(LIGHT_CURVES)
-        function = _WritePart(readers, draft.scratch, folder)
+        before = draft.survey.catalog(LIGHT_CURVES)
+        function = _WritePart(readers, draft.scratch, folder, before if before.is_dir() else None)
         done = carry_out(
             LIGHT_CURVES, function, todo, crew, record, root=draft.next.root, receipts=draft.next.receipts
         )

@@ -40,9 +40,9 @@ class Periodic:
         A row a star with a significant frequency: what its best light curve says, its identifiers, whether
         it is known, and ``kepler`` and ``tess``: whose light curves show it.
     counts : dict
-        ``n_periodic`` and ``n_periodic_known``.
+        ``n_periodic`` and ``n_periodic_known`` of the survey's stars, and ``n_periodic_not_in_survey``.
     classes : dict
-        Stars by class.
+        Stars of the survey by class.
     failed : dict
         Light curves that could not be used, by reason.
     searched : dict
@@ -90,12 +90,18 @@ def find_periodic(stars: pa.Table, known: KnownStars, draft: Draft) -> Periodic 
         best = best.append_column(name, seen)
     amplitude = pc.multiply(best.column("amp_main"), _MAGNITUDE)
     best = best.append_column("amplitude_mag", amplitude).sort_by([("ra", "ascending"), ("dec", "ascending")])
-    counted = Counter(best.column("variable_class").to_pylist())
-    n_known = pc.sum(pc.equal(best.column("discovery"), "Known")).as_py() or 0
+    # Curves of no star of the survey are told, but not counted.
+    ours = best.filter(pc.is_in(best.column("star_id"), value_set=stars.column("star_id").combine_chunks()))
+    counted = Counter(ours.column("variable_class").to_pylist())
+    n_known = pc.sum(pc.equal(ours.column("discovery"), "Known")).as_py() or 0
     problems = Counter(rows.column("problem").drop_null().to_pylist())
     return Periodic(
         best,
-        {"n_periodic": len(best), "n_periodic_known": n_known},
+        {
+            "n_periodic": len(ours),
+            "n_periodic_known": n_known,
+            "n_periodic_not_in_survey": len(best) - len(ours),
+        },
         {name: counted.get(name, 0) for name in VARIABLE_CLASSES},
         dict(sorted(problems.items())),
         {name or "others": n for name, n in sorted(missions.items())},

@@ -255,6 +255,8 @@ def _light(
 ) -> tuple[LightCurves | None, Training | None, list[Failure]]:
     """Stages of light curves, where there are some."""
     found, failures = write_light_curves(job, draft, crew, report, keep=keep)
+    if found is None:
+        draft.remove(f"set_aside/{LIGHT_CURVES}.csv")
     if found is None or not found.n_curves:
         for name in _LIGHT:
             _drop(draft, name)

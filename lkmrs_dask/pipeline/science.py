@@ -13,7 +13,7 @@ from lkmrs_dask.pipeline.footprints import Footprints
 from lkmrs_dask.pipeline.map_stage import MapWork, Summing, draft_catalog, map_catalog, sum_partitions
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.stages import Failure
-from lkmrs_dask.schema import HEALPIX_COLUMN, TARGETS
+from lkmrs_dask.schema import HEALPIX_COLUMN, MEASUREMENTS, TARGETS
 from lkmrs_dask.stars.error_settings import ErrorLawSettings
 from lkmrs_dask.stars.error_summary import DEVIATION_COLUMNS, DeviationSummary, summarise_deviations
 from lkmrs_dask.stars.error_summary import merge as merge_deviations
@@ -53,6 +53,9 @@ def sum_deviations(
         "measurements", partial(_deviations, settings), DEVIATION_COLUMNS, depends=settings.of_rows()
     )
     receipts, failures = sum_partitions(DEVIATIONS, [work], draft, crew, report)
+    if not receipts:  # there are no measurements
+        none = MEASUREMENTS.arrow(DEVIATION_COLUMNS).empty_table()
+        return summarise_deviations(none, settings), failures
     return merge_deviations(DeviationSummary.from_json(one.extra) for one in receipts), failures
 
 

@@ -108,6 +108,7 @@ def _light(results: Results) -> dict[str, Any]:
     if results.peculiar.periodic is not None:
         periodic = results.peculiar.periodic
         found |= {"searched": periodic.searched, "failed": periodic.failed}
+        found["n_periodic_not_in_survey"] = periodic.counts["n_periodic_not_in_survey"]
     if results.training is not None:
         names = ("n_stars", "real", "balanced_accuracy", "calibration_error")
         found["classifier"] = {name: results.training.evaluation[name] for name in names}

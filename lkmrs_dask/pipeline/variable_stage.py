@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from lkmrs_dask.catalog.receipts import Receipt
 from lkmrs_dask.pipeline.beside import Beside, rows_of_stars
-from lkmrs_dask.pipeline.classifier_stage import Training, write_training
+from lkmrs_dask.pipeline.classifier_stage import Training, forget_training, write_training
 from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.job import Job
@@ -52,6 +52,10 @@ def write_variables(
     if catalog is None:
         return None, []
     training = write_training(job, draft, crew, report) if _any_periodic(draft) else None
+    if training is None:
+        forget_training(draft, classifier=True)
+    elif job.training.table:
+        forget_training(draft, classifier=False)
     settings = VariableSettings(
         job.variability, rules=job.variable_rules, classifier=job.classifier, verdict=job.verdict
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -132,7 +133,9 @@ class FrequencySettings:
     lines: tuple[InstrumentalLine, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check every value."""
+        """Check every value; lines from JSON or a job become what they are."""
+        lines = tuple(InstrumentalLine(**one) if isinstance(one, Mapping) else one for one in self.lines)
+        object.__setattr__(self, "lines", lines)
         checks = {
             "snr_min": (is_number(self.snr_min) and self.snr_min > 0, "above 0"),
             "max_frequencies": (is_whole(self.max_frequencies, 1, 1000), "a whole number from 1 to 1000"),

@@ -181,23 +181,34 @@ def _foreign(table: pa.Table, columns: CurveColumns) -> Iterator[StarCurve]:
         else iter(np.arange(len(table), dtype=np.int64)[:, None])
     )
     for rows in groups:
+        if columns.star is not None and not table.column(columns.star)[int(rows[0])].is_valid:
+            yield StarCurve(int(rows[0]), "", _NOTHING, 0, [], f"{len(rows)} rows have no {columns.star}")
+            continue
         curve, problem = guarded(_as_they_are, table.take(pa.array(rows)), columns)
         yield StarCurve(int(rows[0]), "", curve or _NOTHING, len(rows), [], problem)
 
 
 def _as_they_are(rows: pa.Table, columns: CurveColumns) -> Stitched:
+    names = [name for name in (columns.time, columns.flux, columns.flux_err) if name is not None]
+    lengths = [pc.list_value_length(_lists(rows, name)).fill_null(0).to_pylist() for name in names]
+    if any(one != lengths[0] for one in lengths[1:]):
+        told = "; ".join(f"{name}: {some}" for name, some in zip(names, lengths, strict=True))
+        raise CatalogError(f"lists of a row have different lengths ({told}): give one value for each time")
     time, flux = (_numbers(rows, name) for name in (columns.time, columns.flux))
     error = np.full(len(time), np.nan) if columns.flux_err is None else _numbers(rows, columns.flux_err)
-    if not len(time) == len(flux) == len(error):
-        raise CatalogError(f"{len(time)} times, {len(flux)} fluxes and {len(error)} errors: give one each")
     return Stitched(time, flux, error, np.full(len(time), -1, np.int64))
 
 
-def _numbers(rows: pa.Table, name: str) -> NDArray[np.float64]:
-    """All numbers of a column's lists, one after the other."""
+def _lists(rows: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column of lists, or such a field of a column of structures."""
     outer, *inner = name.split(".")
     column = rows.column(outer)
     for field in inner:
         column = pc.struct_field(column, field)
-    values = pc.list_flatten(column).combine_chunks().cast(pa.float64())
+    return column
+
+
+def _numbers(rows: pa.Table, name: str) -> NDArray[np.float64]:
+    """All numbers of a column's lists, one after the other."""
+    values = pc.list_flatten(_lists(rows, name)).combine_chunks().cast(pa.float64())
     return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)

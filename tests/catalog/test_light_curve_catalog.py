@@ -21,6 +21,8 @@ from hats.pixel_math.spatial_index import compute_spatial_index
 
 from lkmrs_dask.catalog import light_curve_build, light_curve_groups
 from lkmrs_dask.catalog.light_curve_build import BuiltLightCurves, build_light_curves
+from lkmrs_dask.catalog.light_curve_groups import CurveFile, CurveReader, read_group
+from lkmrs_dask.catalog.light_curve_parts import PartLimits, arrange, lay_out_curves, write_part
 from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.errors import CatalogError, InputError, UsageError
 from lkmrs_dask.readers.light_curves.curve import LightCurve
@@ -327,3 +329,47 @@ def test_curves_without_a_number_in_the_list_are_of_the_nearest_target(tmp_path:
     assert by_name["KIC 5"] == (30.0, 10.0)
     with pytest.raises(UsageError, match="radius_arcsec must be above 0"):
         build_light_curves(files, tmp_path / "curves", targets=targets, radius_arcsec=-1.0)
+
+
+def test_points_of_files_that_are_gone_come_from_the_catalogue_before(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    files = [kepler(raw, 1000 + star, quarter) for star in range(6) for quarter in (1, 2)]
+    build_light_curves(files, tmp_path / "before", max_stars=2)
+    group = read_group((CurveReader(),), tmp_path, "all", [CurveFile(file) for file in files])
+    (tmp_path / "all.arrow").unlink()
+    rows, _ = arrange([group.rows])
+    kept = files[3]
+    for file in files:
+        if file != kept:
+            file.unlink()
+    for part in lay_out_curves(rows, PartLimits(max_stars=4)):
+        write_part((CurveReader(),), tmp_path, tmp_path / "after", part, tmp_path / "before")
+    before = open_catalog(tmp_path / "before").to_arrow()
+    after = pa.concat_tables(
+        [pq.read_table(path, partitioning=None) for path in sorted((tmp_path / "after").rglob("*.parquet"))]
+    )
+    key = [("source_file", "ascending")]
+    assert after.sort_by(key).equals(before.sort_by(key))
+    with pytest.raises(InputError, match="there is no such file"):
+        write_part((CurveReader(),), tmp_path, tmp_path / "other", lay_out_curves(rows, PartLimits())[0])
+
+
+def test_a_header_with_an_impossible_number_costs_its_file_alone(tmp_path: Path) -> None:
+    files = [kepler(tmp_path, 1000 + star, 1) for star in range(3)]
+    with fits.open(files[1], mode="update") as hdus:
+        hdus[0].header["QUARTER"] = 10**12
+    built = build_light_curves(files, tmp_path / "curves")
+    assert (built.rows, built.set_aside) == (2, {"unreadable light curve": 1})
+    (line,) = set_aside(tmp_path / "curves.set_aside.csv")
+    assert line["file"].endswith(files[1].name)
+    assert "segment 1000000000000" in line["value"]
+
+
+def test_of_targets_with_one_number_the_nearest_is_taken(tmp_path: Path) -> None:
+    file = kepler(tmp_path, 7, 1, RA_OBJ=10.0, DEC_OBJ=20.0)
+    targets = pa.table(
+        {"mission": ["Kepler", "Kepler"], "target_id": [7, 7], "ra": [10.0, 10.0], "dec": [21.0, 20.0001],
+         "star_id": ["far", "near"]}
+    )  # fmt: skip
+    build_light_curves([file], tmp_path / "curves", targets=targets)
+    assert open_catalog(tmp_path / "curves").to_arrow().column("star_id").to_pylist() == ["near"]

@@ -194,12 +194,39 @@ def test_nested_catalogues_of_others() -> None:
         np.testing.assert_allclose(row["frequency"], alone.frequency, rtol=1e-9)
 
 
+def test_lists_of_unlike_lengths_and_rows_without_a_star_are_told() -> None:
+    time, flux = varying(100, 1)
+    frame = pd.DataFrame(
+        {
+            "ra": [10.0, 10.0, 20.0, 30.0],
+            "dec": [0.0, 0.0, 0.0, 0.0],
+            "star_id": ["a", "a", None, "b"],
+            "time": [time[:200], time[200:500], time, time],
+            "flux": [flux[:300], flux[300:500], flux, flux],
+        }
+    )
+    found = lk.frequencies(lk.from_dataframe(frame), max_frequencies=1, columns=CurveColumns()).to_arrow()
+    problems = {row["star_id"]: row["problem"] for row in found.to_pylist()}
+    assert problems["a"] is not None
+    assert "different lengths" in problems["a"]
+    assert problems[None] == "1 rows have no star_id"
+    assert problems["b"] is None
+
+
 def test_wrong_calls_say_what_to_do(catalog: Path) -> None:
     source = lk.open_catalog(catalog)
     with pytest.raises(UsageError, match="no option snr_mim"):
         lk.frequencies(source, snr_mim=4)
     with pytest.raises(UsageError, match="backend must be one of"):
         lk.periodograms(source, backend="tpu")
+    limits: list[dict[str, Any]] = [{"f_min": 5.0, "f_max": 1.0}, {"f_max": -1.0}, {"oversampling": 0.0}]
+    for wrong in limits:
+        with pytest.raises(UsageError, match=r"f_min|f_max|oversampling"):
+            lk.frequencies(source, **wrong)
+        with pytest.raises(UsageError, match=r"f_min|f_max|oversampling"):
+            lk.periodograms(source, **wrong)
+    with pytest.raises(UsageError, match="a catalogue is needed"):
+        lk.frequencies("folder")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no option colour"):
         lk.periodograms(source, colour="red")
     with pytest.raises(UsageError, match=r"is no catalogue of light curves: it lacks .*CurveColumns"):

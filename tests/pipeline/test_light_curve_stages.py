@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -20,7 +21,7 @@ from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.pipeline.add import add_files, repair
 from lkmrs_dask.pipeline.check import verify_survey
 from lkmrs_dask.pipeline.cluster import Place
-from lkmrs_dask.pipeline.job import Job, read_job
+from lkmrs_dask.pipeline.job import SECTIONS, Job, read_job
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.run import run_job
 from lkmrs_dask.pipeline.survey import Survey
@@ -235,12 +236,18 @@ def test_light_curves_stay_when_their_files_are_gone_and_others_come(
     shutil.copytree(raw, other)
     summary, _ = run(replace(trained, raw=other), survey)
     before = prints(survey)
+    one = sorted((other / "light_curves").rglob("*.fits*"))[0]
+    one.unlink()
+    table = sorted((other / "mrs_catalogue").glob("*.csv.gz"))[0]
+    add_files([table], survey, report=Reporter(quiet=True))
+    assert prints(survey) == before
     shutil.rmtree(other / "light_curves")
     report = Stages(quiet=True)
     # A table that is there already: nothing new, but a run that only adds.
-    after = add_files([next(iter(sorted((other / "mrs_catalogue").glob("*.csv.gz"))))], survey, report=report)
+    after = add_files([table], survey, report=report)
     assert prints(survey) == before
     assert after["classes"] == summary["classes"]
+    assert all(report.of(name)[0] == 0 for name in LIGHT)
 
 
 def test_curves_find_their_stars_by_place_without_numbers(
@@ -280,3 +287,20 @@ def test_a_job_says_what_is_wrong_with_its_light_curves(tmp_path: Path) -> None:
 def test_a_training_table_of_other_code_is_refused(job: Job, tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="lkmrs train"):
         run(replace(job, training=TrainingChoice(table=str(tmp_path / "none.parquet"))), tmp_path / "survey")
+
+
+def test_settings_are_the_same_after_json(job: Job) -> None:
+    """Fingerprints of stages are of their text: a job that a survey has recorded must not make all anew."""
+    again = Job.from_json(json.loads(json.dumps(job.as_json())))
+    for name in SECTIONS:
+        assert repr(getattr(again, name)) == repr(getattr(job, name)), name
+
+
+def test_spectra_without_measurements_run_with_the_jobs_own_settings(job: Job, tmp_path: Path) -> None:
+    bare = replace(
+        job, external=(), light_curves=(), inputs=tuple(one for one in job.inputs if one.catalog == "spectra")
+    )
+    summary, _ = run(bare, tmp_path / "survey")
+    assert summary["n_spectra"] > 0
+    assert summary["n_periodic"] == 0
+    assert summary["light_curves"] == {}
