@@ -16,6 +16,7 @@ from lkmrs_dask.pipeline.light_stages import FREQUENCIES
 from lkmrs_dask.pipeline.map_stage import draft_catalog
 from lkmrs_dask.pipeline.variable_stage import VARIABLES
 from lkmrs_dask.stars.labels import VARIABLE_CLASSES
+from lkmrs_dask.variability.periods import period_of
 
 __all__ = ["Periodic", "find_periodic"]
 
@@ -23,8 +24,8 @@ _KNOWN = ("discovery", "known_list", "known_name", "known_type", "known_referenc
 _OF_STAR = ("uid", "gaia_source_id", "kic_epic", "tic")
 _OF_CURVE = (
     "star_id", "ra", "dec", "mission", "variable_class", "confidence", "agree", "rule_class", "rule_score",
-    "model_class", "model_probability", "period", "f_main", "amp_main", "snr_main", "n_peaks", "teff", "logg",
-    "m_g", "rv_amplitude",
+    "model_class", "model_probability", "period", "f_main", "f_base", "nu_hump", "amp_main", "snr_main",
+    "n_peaks", "teff", "logg", "m_g", "rv_amplitude",
 )  # fmt: skip
 _MAGNITUDE = 2.5 / np.log(10.0) * 1e-3  # mag of a relative amplitude of a ppt
 _MISSIONS = {"kepler": ("Kepler", "K2"), "tess": ("TESS",)}
@@ -81,6 +82,7 @@ def find_periodic(stars: pa.Table, known: KnownStars, draft: Draft) -> Periodic 
     # A light curve of no star of the survey is known by the name of its file.
     uid = pc.coalesce(best.column("uid"), star)
     best = best.set_column(best.column_names.index("uid"), "uid", uid)
+    best = _with_periods(best)
     for name, column in _knowledge(best, stars, known).items():
         best = best.append_column(name, column)
     shown = rows.filter(pc.is_valid(rows.column("variable_class")))
@@ -106,6 +108,17 @@ def find_periodic(stars: pa.Table, known: KnownStars, draft: Draft) -> Periodic 
         dict(sorted(problems.items())),
         {name or "others": n for name, n in sorted(missions.items())},
     )
+
+
+def _with_periods(best: pa.Table) -> pa.Table:
+    """The period that the class has, and nu_max of red giants."""
+    rows = best.select(["variable_class", "period", "f_main", "f_base"]).to_pylist()
+    periods = [period_of(row["variable_class"], row) for row in rows]
+    is_giant = pc.equal(best.column("variable_class"), "RG")
+    nu_max = pc.if_else(is_giant, best.column("nu_hump"), pa.scalar(None, pa.float64()))
+    column = pa.array(periods, pa.float64(), from_pandas=True)
+    best = best.set_column(best.column_names.index("period"), "period", column)
+    return best.append_column("nu_max", nu_max)
 
 
 def _knowledge(best: pa.Table, stars: pa.Table, known: KnownStars) -> dict[str, pa.ChunkedArray]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.errors import UsageError
+from lkmrs_dask.variability.bases import base_frequency, multiples_of, nyquist_frequency, simplest_base
 from lkmrs_dask.variability.feature_names import FEATURE_NAMES, INDEX
 from lkmrs_dask.variability.flicker import (
     expected_nu_max,
@@ -19,9 +19,9 @@ from lkmrs_dask.variability.flicker import (
     point_noise,
     power_density,
 )
+from lkmrs_dask.variability.peaks import Peaks, peaks_of
 from lkmrs_dask.variability.shape import (
     alternation,
-    base_frequency,
     fit_fourier,
     folded_shape,
     modulation,
@@ -84,27 +84,6 @@ class FeatureSettings:
             )
 
 
-class Peaks(NamedTuple):
-    """Significant frequencies of a light curve.
-
-    Parameters
-    ----------
-    frequency : ndarray of float64, shape (n,)
-        1/d.
-    amplitude : ndarray of float64, shape (n,)
-        ppt.
-    snr : ndarray of float64, shape (n,)
-        Signal-to-noise ratios.
-    independent : ndarray of bool, shape (n,)
-        Neither harmonic nor combination of others.
-    """
-
-    frequency: Floats
-    amplitude: Floats
-    snr: Floats
-    independent: NDArray[np.bool_]
-
-
 @dataclass(frozen=True)
 class StarParameters:
     """What is known of the star beside its light; NaN where nothing is.
@@ -125,36 +104,6 @@ class StarParameters:
     logg: float = np.nan
     m_g: float = np.nan
     rv_amplitude: float = np.nan
-
-
-def peaks_of(result: Any, *, ppt: float = 1e3, leave_out: int = 0) -> Peaks:
-    """Peaks from what `lkmrs_dask.variability.find_frequencies` gives.
-
-    Parameters
-    ----------
-    result : object
-        With arrays ``frequency``, ``amplitude``, ``snr`` and, where there are such, ``harmonic_of`` and
-        ``combination_of`` (rows of other frequencies, shape (n,) or (n, k), negative for none) and ``flags``.
-    ppt : float
-        What an amplitude of 1 is in ppt: 1000 for relative flux, 1 for ppt.
-    leave_out : int
-        Frequencies with any of these bits in ``flags`` are left out: instrumental lines, for one.
-
-    Returns
-    -------
-    Peaks
-    """
-    frequency = np.asarray(result.frequency, np.float64)
-    independent = np.ones(len(frequency), bool)
-    flags = np.asarray(getattr(result, "flags", np.zeros(len(frequency))), np.int64)
-    kept = (flags & leave_out) == 0
-    for name in ("harmonic_of", "combination_of"):
-        values = getattr(result, name, None)
-        if values is None or len(frequency) == 0:
-            continue
-        independent &= ~(np.asarray(values) >= 0).reshape(len(frequency), -1).any(axis=1)
-    amplitude, snr = np.asarray(result.amplitude, np.float64), np.asarray(result.snr, np.float64)
-    return Peaks(frequency[kept], ppt * amplitude[kept], snr[kept], independent[kept])
 
 
 def light_curve_features(
@@ -206,8 +155,11 @@ def light_curve_features(
     span = float(time[-1] - time[0]) if len(time) else 0.0
     # Without a time series frequencies are told apart as within one sector of TESS.
     tolerance = settings.tolerance / (span if span > 0 else 27.0)
-    nyquist = 0.5 / float(np.median(np.diff(time))) if span > 0 and np.median(np.diff(time)) > 0 else np.nan
-    values |= _of_peaks(peaks, tolerance, nyquist, settings)
+    usable = np.isfinite(peaks.frequency) & np.isfinite(peaks.amplitude) & (peaks.frequency > 0)
+    peaks = Peaks(
+        peaks.frequency[usable], peaks.amplitude[usable], peaks.snr[usable], peaks.independent[usable]
+    )
+    values |= _of_peaks(peaks, tolerance, nyquist_frequency(time), settings)
     middle = float(np.median(flux)) if len(flux) else np.nan
     if len(time) >= _LEAST_POINTS and span > 0 and middle > 0:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -217,6 +169,9 @@ def light_curve_features(
         # Less is the rounding of constant flux, more is no relative flux.
         if _PPT_RANGE[0] < reach < _PPT_RANGE[1]:
             values |= _of_points(time, ppt) | _of_noise(time, ppt, star)
+            simplest = simplest_base(time, ppt, values["f_main"], values["f_base"])
+            if simplest != values["f_base"]:
+                values |= _of_base(peaks, simplest, tolerance)
             values |= _of_shape(time, ppt, values["f_main"], values["f_base"], settings)
     vector = np.full(len(FEATURE_NAMES), np.nan)
     for name, value in values.items():
@@ -231,9 +186,7 @@ def as_mapping(vector: ArrayLike) -> Mapping[str, float]:
 
 def _of_peaks(peaks: Peaks, tolerance: float, nyquist: float, settings: FeatureSettings) -> dict[str, float]:
     """Numbers and amplitudes of the frequencies."""
-    usable = np.isfinite(peaks.frequency) & np.isfinite(peaks.amplitude) & (peaks.frequency > 0)
-    frequency, amplitude, snr = peaks.frequency[usable], peaks.amplitude[usable], peaks.snr[usable]
-    independent = peaks.independent[usable]
+    frequency, amplitude, snr, independent = peaks
     low = independent & (frequency >= settings.low_from) & (frequency <= settings.low_to)
     high = independent & (frequency > settings.low_to)
     values = {
@@ -250,17 +203,24 @@ def _of_peaks(peaks: Peaks, tolerance: float, nyquist: float, settings: FeatureS
     if len(frequency) == 0:
         return values
     main = int(np.argmax(amplitude))
-    base, multiple = base_frequency(frequency, amplitude, tolerance, nyquist)
-    power = amplitude**2
+    base, _ = base_frequency(frequency, amplitude, tolerance, nyquist)
     close = np.abs(frequency - frequency[main]) < 6.0 * tolerance
     return values | {
         "f_main": float(frequency[main]),
         "amp_main": float(amplitude[main]),
         "snr_main": float(snr[main]),
+        "n_close": float(np.count_nonzero(close) - 1),
+        **_of_base(peaks, base, tolerance),
+    }
+
+
+def _of_base(peaks: Peaks, base: float, tolerance: float) -> dict[str, float]:
+    """Frequencies that are multiples of one."""
+    multiple, power = multiples_of(peaks.frequency, base, tolerance), peaks.amplitude**2
+    return {
         "f_base": base,
         "n_multiples": float(np.count_nonzero(multiple)),
         "share_multiples": float(power[multiple].sum() / power.sum()) if power.sum() > 0 else np.nan,
-        "n_close": float(np.count_nonzero(close) - 1),
     }
 
 

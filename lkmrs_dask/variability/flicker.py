@@ -26,9 +26,13 @@ UHZ = 86400e-6
 SUN_NU_MAX, SUN_TEFF, SUN_LOGG = 3090.0, 5777.0, 4.438
 """Of the scaling relation, uHz, K and dex."""
 
-GIANTS = (3.0, 280.0)
-"""From where to where the oscillations of red giants are looked for in long cadence, uHz."""
+GIANTS = (3.0, 226.0)
+"""From where to where the oscillations of red giants are looked for in long cadence, uHz.
 
+That ends at 0.8 of the Nyquist frequency, as it does for every cadence: of a hump beyond, one side is not
+seen and the other is folded onto it."""
+
+_NYQUIST_SHARE = 0.8
 _GRID_POINTS = 400_000  # of a regular time grid at most
 
 
@@ -174,7 +178,7 @@ def find_hump(
     if len(frequency) < 50:
         return np.nan, np.nan
     low, high = ends if not np.isfinite(expected) else (expected / 10**reach, expected * 10**reach)
-    low, high = max(low, 8.0 * frequency[0], 1.0), min(high, 0.8 * frequency[-1])
+    low, high = max(low, 8.0 * frequency[0], 1.0), min(high, _NYQUIST_SHARE * frequency[-1])
     if not low < high:
         return np.nan, np.nan
     sums = np.concatenate([[0.0], np.cumsum(density)])
@@ -199,7 +203,9 @@ def nu_max(
         Where to look within a factor of two, uHz: that of `expected_nu_max`, for one.
     ends : tuple of float
         From where to where to look without that, uHz.  Subgiants and dwarfs need short cadence and other
-        ends than the default.
+        ends than the default.  Nothing is looked for beyond 0.8 of the Nyquist frequency, 226 uHz in long
+        cadence: made oscillations are given within 2 % up to 200 uHz, 4 % too low at 220, and not at all
+        beyond, where the contrast is below 2.
 
     Returns
     -------

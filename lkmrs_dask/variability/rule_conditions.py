@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Condition", "Star", "all_of", "any_of"]
+__all__ = ["Condition", "Star", "all_of", "any_of", "score_of"]
 
 
 class Condition(NamedTuple):
@@ -80,3 +80,12 @@ def all_of(*parts: Condition) -> Condition:
     return Condition(
         "(" + " and ".join(one.text for one in parts) + ")", holds, parts[0].weight, parts[0].needed
     )  # fmt: skip
+
+
+def score_of(ones: list[Condition]) -> float:
+    """Share of the weight that holds, 0 where a needed condition does not."""
+    if any(one.needed and one.holds is False for one in ones):
+        return 0.0
+    counted = [one for one in ones if one.needed or one.holds is not None]
+    held = sum(one.weight * (0.5 if one.holds is None else float(one.holds)) for one in counted)
+    return held / sum(one.weight for one in counted)

@@ -56,6 +56,13 @@ class RuleSettings:
         Contact EB: half the range, ppt (ours).
     eb_contact_period : float
         Contact EB: longest period, d (Rucinski 1997 has few beyond 1 d; a margin is ours).
+    transit_depth : float
+        Transits: a single dip of at most this depth, ppt, is that of a planet or a brown dwarf where the
+        velocities say nothing else (ours; 30 is a Jupiter before a star of 0.6 solar radii).
+    transit_second : float
+        Transits: there is no second dip where it has less than this share of the depth (ours).
+    transit_rv : float
+        Transits: half the range of RV, km/s, that a planet or the errors can make (ours).
     dsct_teff : tuple of float
         Delta Sct: 6300 to 9000 K (Uytterhoeven et al. 2011; Murphy et al. 2019).
     dsct_least : float
@@ -152,6 +159,9 @@ class RuleSettings:
     eb_contact_even: float = 0.8
     eb_contact_amplitude: float = 20.0
     eb_contact_period: float = 1.5
+    transit_depth: float = 30.0
+    transit_second: float = 0.15
+    transit_rv: float = 2.0
     dsct_teff: tuple[float, float] = (6300.0, 9000.0)
     dsct_least: float = 0.05
     gdor_teff: tuple[float, float] = (6000.0, 7700.0)
@@ -202,6 +212,6 @@ class RuleSettings:
             elif isinstance(one.default, int) and int(value) != value:
                 raise UsageError(f"{one.name} must be a whole number, not {value!r}")
         shares = ("slow_share", "least_score", "least_lead", "rrl_asymmetry", "eb_below", "eb_mirror")
-        for name in (*shares, "eb_fold_rest"):
+        for name in (*shares, "eb_fold_rest", "transit_second"):
             if getattr(self, name) > 1:
                 raise UsageError(f"{name} must be from 0 to 1, not {getattr(self, name)!r}")

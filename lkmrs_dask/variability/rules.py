@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.variability.feature_names import FEATURE_NAMES
 from lkmrs_dask.variability.flicker import UHZ
-from lkmrs_dask.variability.rule_conditions import Condition, Star, all_of, any_of
+from lkmrs_dask.variability.rule_conditions import Condition, Star, all_of, any_of, score_of
 from lkmrs_dask.variability.rule_settings import RuleSettings
+from lkmrs_dask.variability.transits import no_transit, transit_score
 
 __all__ = ["CLASSES", "Condition", "RuleClass", "classify_by_rules", "conditions"]
 
@@ -112,6 +113,7 @@ def _eb(star: Star, s: RuleSettings) -> list[Condition]:
         star.least("mirror", s.eb_mirror),
         star.most("fold_rest", s.eb_fold_rest, 1.0, needed=False),
         star.least("rv_amplitude", s.rscvn_rv, 0.5, needed=False),
+        no_transit(star, s),
     ]  # fmt: skip
 
 
@@ -303,11 +305,19 @@ def classify_by_rules(vector: ArrayLike, settings: RuleSettings | None = None) -
     settings = settings or RuleSettings()
     judged = conditions(vector, settings)
     judged_star = Star(dict(zip(FEATURE_NAMES, np.asarray(vector, np.float64).tolist(), strict=True)))
-    scores = {name: _score(ones) for name, ones in judged.items()}
+    scores = {name: score_of(ones) for name, ones in judged.items()}
     snr = float(np.asarray(vector, np.float64)[FEATURE_NAMES.index("snr_main")])
     if not snr >= settings.least_snr:
-        reason = f"no frequency with a signal-to-noise ratio of {settings.least_snr:g} or more"
+        reason = (
+            "no frequency of its own, beside lines of the spacecraft, with a signal-to-noise ratio of "
+            f"{settings.least_snr:g} or more"
+        )
         return RuleClass("", dict.fromkeys(CLASSES, 0.0), (reason,))
+    transit, score = transit_score(judged["EB"])
+    others = [value for name, value in scores.items() if name != "rotation"]
+    if transit and score >= max(settings.least_score, *others):
+        # As sure as it would be a binary without the velocities, it is neither that nor anything else here.
+        return RuleClass("uncertain", scores | {"uncertain": score}, (transit,))
     # Much that varies can be called rotation: it is what is left when nothing more special fits.
     special = sorted((name for name in scores if name != "rotation"), key=lambda name: -scores[name])
     best, next_best = special[:2]
@@ -346,12 +356,3 @@ def _drift(star: Star, settings: RuleSettings) -> str:
         if slow and steady.holds is False
         else ""
     )
-
-
-def _score(ones: list[Condition]) -> float:
-    """Share of the weight that holds, 0 where a needed condition does not."""
-    if any(one.needed and one.holds is False for one in ones):
-        return 0.0
-    counted = [one for one in ones if one.needed or one.holds is not None]
-    held = sum(one.weight * (0.5 if one.holds is None else float(one.holds)) for one in counted)
-    return held / sum(one.weight for one in counted)

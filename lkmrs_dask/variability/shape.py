@@ -6,13 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtrc
 
 __all__ = [
     "FoldedShape",
     "FourierShape",
     "alternation",
-    "base_frequency",
     "fit_fourier",
     "fold",
     "folded_shape",
@@ -24,11 +22,6 @@ Floats = NDArray[np.float64]
 
 N_BINS = 100
 """Bins of a folded curve."""
-
-_MULTIPLES = 20  # of the base frequency that the strongest one may be
-_CHANCE = np.log(1e-4)  # a lower base must explain the frequencies this much better than chance
-_NARROWEST = 150  # harmonics of half the base that eclipses may have: 1 % of that period wide
-_UNEVEN = 1e-4  # relative change of the cadence in a year: the speed of the Earth over that of light
 
 
 class FourierShape(NamedTuple):
@@ -99,88 +92,6 @@ def fit_fourier(time: Floats, flux: Floats, frequency: float, harmonics: int) ->
     share = 1.0 - float(rest @ rest) / total if total > 0 else np.nan
     cosine, sine = solution[1 : harmonics + 1], solution[harmonics + 1 :]
     return FourierShape(np.hypot(cosine, sine), np.arctan2(-sine, cosine), share)
-
-
-def base_frequency(
-    frequency: Floats, amplitude: Floats, tolerance: float, nyquist: float = np.nan
-) -> tuple[float, NDArray[np.bool_]]:
-    """Find the frequency of which the strongest one, and as many others as possible, are multiples.
-
-    The strongest frequency of a binary is often twice that of the orbit, and with narrow eclipses any
-    multiple.  A lower base is taken only where chance would not make as many multiples of it.
-
-    Harmonics beyond the Nyquist frequency are seen reflected, at ``2 j nyquist - m base``.  Where they match
-    multiples of a lower base, as many of them do: the cadence decides that, not the star.  So what reflections
-    of a base, or of half of it, can explain does not speak for a lower one.
-
-    Parameters
-    ----------
-    frequency, amplitude : ndarray of float64, shape (n,)
-        1/d, and any unit.
-    tolerance : float
-        Largest distance (1/d) of a frequency from the multiple that it is.
-    nyquist : float
-        Half the sampling frequency, 1/d; NaN, or frequencies beyond it, for uneven sampling, which reflects
-        nothing.
-
-    Returns
-    -------
-    base : float
-        1/d; NaN without frequencies.
-    multiple : ndarray of bool, shape (n,)
-        Which are multiples of it.
-    """
-    if len(frequency) == 0:
-        return np.nan, np.zeros(0, bool)
-    main = float(frequency[np.argmax(amplitude)])
-    best = (main, _multiples(frequency, main, tolerance))
-    seen = ~_reflections(frequency, main, tolerance, nyquist)
-    for k in range(2, _MULTIPLES + 1):
-        base = main / k
-        if base < 4.0 * tolerance:
-            break
-        multiple = _multiples(frequency, base, tolerance)
-        gained = _score(multiple, base, seen, tolerance, k) - _score(
-            best[1], best[0], seen, tolerance, round(main / best[0])
-        )
-        if gained < _CHANCE:
-            best = base, multiple
-            seen = ~_reflections(frequency, base, tolerance, nyquist)
-    return best
-
-
-def _score(
-    multiple: NDArray[np.bool_], base: float, seen: NDArray[np.bool_], tolerance: float, k: int
-) -> float:
-    """Logarithm of the chance of so many multiples; the strongest frequency itself does not count.
-
-    The many bases that are tried cost their number, k.
-    """
-    hits, of = int((multiple & seen).sum()) - 1, int(seen.sum()) - 1
-    return _log_chance(hits, of, min(1.0, 2.0 * tolerance / base)) + float(np.log(k))
-
-
-def _reflections(frequency: Floats, base: float, tolerance: float, nyquist: float) -> NDArray[np.bool_]:
-    """Which are no multiples of half of a base, but reflections of such."""
-    if not nyquist > base or frequency.max() > 1.01 * nyquist:
-        return np.zeros(len(frequency), bool)
-    near = np.maximum(2.0 * tolerance, _UNEVEN * 2.0 * nyquist)
-    beyond = 0.5 * base * np.arange(np.ceil(2.0 * nyquist / base), _NARROWEST + 1.0)
-    if len(beyond) == 0:
-        return np.zeros(len(frequency), bool)
-    seen_at = np.abs(beyond - 2.0 * nyquist * np.rint(beyond / (2.0 * nyquist)))
-    away = np.abs(frequency[:, None] - seen_at).min(axis=1)
-    return (away <= near) & ~_multiples(frequency, 0.5 * base, tolerance)
-
-
-def _log_chance(hits: int, of: int, chance: float) -> float:
-    """Logarithm of the probability of so many hits or more."""
-    return float(np.log(max(bdtrc(hits - 1, of, chance), 1e-300))) if hits > 0 else 0.0
-
-
-def _multiples(frequency: Floats, base: float, tolerance: float) -> NDArray[np.bool_]:
-    order = np.rint(frequency / base)
-    return (order >= 1) & (np.abs(frequency - order * base) <= tolerance)
 
 
 def fold(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lkmrs_dask.errors import UsageError
+from lkmrs_dask.variability.bases import base_frequency, nyquist_frequency, simplest_base
 from lkmrs_dask.variability.feature_names import FEATURE_NAMES, FEATURES, INDEX, STAR_FEATURES
 from lkmrs_dask.variability.features import (
     FeatureSettings,
@@ -31,8 +32,8 @@ from lkmrs_dask.variability.flicker import (
     point_noise,
     power_density,
 )
+from lkmrs_dask.variability.frequencies import find_frequencies
 from lkmrs_dask.variability.shape import (
-    base_frequency,
     fit_fourier,
     fold,
     folded_shape,
@@ -100,6 +101,74 @@ def test_base_of_one_frequency() -> None:
     assert math.isnan(base_frequency(np.empty(0), np.empty(0), 0.01)[0])
     # Two unrelated ones are no multiples of something lower.
     assert base_frequency(np.array([1.3, 1.9]), np.array([2.0, 1.0]), 0.01)[0] == 1.3
+
+
+def folded(frequency: float, nyquist: float) -> float:
+    """Where a frequency is seen that is sampled at twice the Nyquist frequency, by steps."""
+    while abs(frequency) > nyquist:
+        frequency -= 2.0 * nyquist
+    return abs(frequency)
+
+
+@given(period=st.floats(0.3, 1.2))
+@settings(max_examples=60, deadline=None)
+def test_reflected_harmonics_make_no_lower_base(period: float) -> None:
+    """Sixty harmonics in long cadence, even ones stronger: P, or P/2 where few odd ones can be told apart."""
+    nyquist, tolerance = 0.5 / LONG, 0.00625
+    order = np.arange(1, 61)
+    amplitude = np.exp(-order / 20.0) * np.where(order % 2, 0.5, 1.0)
+    frequency = np.array([folded(k / period, nyquist) for k in order.tolist()])
+    apart = np.array([i for i, f in enumerate(frequency) if (np.abs(frequency[:i] - f) > 0.02).all()])
+    frequency, amplitude = frequency[apart], amplitude[apart]
+    found, multiple = base_frequency(frequency, amplitude, tolerance, nyquist)
+    assert found * period == pytest.approx(1.0) or found * period == pytest.approx(2.0)
+    assert multiple[: int(nyquist * period)].sum() >= 4
+
+
+def test_cadence_that_speaks_for_a_lower_base() -> None:
+    """2 f_Ny is 21.8 times the orbital frequency: with reflections all are multiples of a fifth of that."""
+    nyquist = 24.47
+    orbit = 2.0 * nyquist / 21.8
+    order = np.arange(1, 41)
+    frequency = np.array([folded(k * orbit, nyquist) for k in order.tolist()])
+    amplitude = np.where(order % 2, 0.5, 1.0) / order
+    assert base_frequency(frequency, amplitude, 0.006)[0] == pytest.approx(orbit / 5)
+    assert base_frequency(frequency, amplitude, 0.006, nyquist)[0] == pytest.approx(orbit)
+    # Frequencies beyond f_Ny mean that the sampling is not even, and nothing is reflected.
+    beyond = base_frequency(np.append(frequency, 30.0), np.append(amplitude, 0.01), 0.006, nyquist)
+    assert beyond[0] == pytest.approx(orbit / 5)
+
+
+def test_nyquist_frequency() -> None:
+    """Gaps do not matter."""
+    assert nyquist_frequency(np.append(times(5.0), times(5.0) + 40.0)) == pytest.approx(0.5 / LONG)
+    assert math.isnan(nyquist_frequency(np.array([1.0])))
+    assert math.isnan(nyquist_frequency(np.ones(5)))
+
+
+def test_simplest_base() -> None:
+    """Six times the period, or four, is not needed; the strongest is twice the orbital frequency."""
+    time = times()
+    flux = 1e3 * eclipses(time, 1.1, 0.03, 0.01, 0.1)
+    for k in (6, 4):
+        assert simplest_base(time, flux, 2 / 1.1, 2 / 1.1 / k) == pytest.approx(1 / 1.1)
+    assert simplest_base(time, flux, 2 / 1.1, 1 / 1.1) == 1 / 1.1
+    # The fifth harmonic is the strongest: no shorter period folds the curve.
+    assert simplest_base(time, flux, 5 / 1.1, 1 / 1.1) == 1 / 1.1
+    assert math.isnan(simplest_base(time, flux, math.nan, math.nan))
+
+
+def test_eclipsing_binary_in_long_cadence() -> None:
+    """0.44036 d, 160 points a day into a cadence: harmonics that are found are those of the spectrum."""
+    rng = np.random.default_rng(11)
+    time, period = times(), 0.44036
+    flux = np.mean(
+        [eclipses(time + at * LONG, period, 0.3, 0.2, 0.12) for at in np.linspace(-0.5, 0.5, 9)], 0
+    )
+    flux = flux + 3e-4 * rng.normal(size=len(time))
+    found = find_frequencies(time, flux, max_frequencies=40)
+    values = features(time, flux, peaks_of(found))
+    assert values["period"] == pytest.approx(period, rel=1e-3)
 
 
 def test_fold_against_a_loop() -> None:
@@ -196,6 +265,31 @@ def test_peaks_of_a_result() -> None:
     assert found.independent.tolist() == [True, False, False]
     empty = SimpleNamespace(frequency=[], amplitude=[], snr=[], harmonic_of=[], combination_of=[])
     assert len(peaks_of(empty).frequency) == 0
+
+
+def flagged(frequency: list[float], amplitude: list[float], snr: list[float]) -> SimpleNamespace:
+    """All of them lie on lines of the spacecraft, but those of 3.3 per day."""
+    return SimpleNamespace(
+        frequency=frequency, amplitude=amplitude, snr=snr, flags=[0 if f == 3.3 else 2 for f in frequency]
+    )
+
+
+def test_strong_lines_are_of_the_star() -> None:
+    """A mode at 12.30 with S/N 992 stays, a weaker one goes; a comb of thrusters goes however strong."""
+    mode = flagged([12.30, 3.3, 8.16], [0.01, 0.001, 0.001], [992.0, 9.0, 150.0])
+    assert peaks_of(mode, leave_out=2).frequency.tolist() == [12.30, 3.3]
+    assert peaks_of(mode, leave_out=2, strong=math.inf).frequency.tolist() == [3.3]
+    assert peaks_of(mode, leave_out=2, strong=1e3).frequency.tolist() == [3.3]
+    assert peaks_of(mode, leave_out=2, strong=100.0).frequency.tolist() == [12.30, 3.3, 8.16]
+    comb = flagged([4.063, 8.141, 12.22, 3.3], [1.3e-3, 1.2e-3, 1.2e-3, 1e-3], [500.0, 400.0, 300.0, 9.0])
+    assert peaks_of(comb, leave_out=2).frequency.tolist() == [3.3]
+    # Two, or multiples that are much weaker, are no comb; lines side by side are the same multiple.
+    two = flagged([0.1515, 0.073], [0.003, 0.01], [900.0, 3000.0])
+    assert len(peaks_of(two, leave_out=2).frequency) == 2
+    weak = flagged([4.06, 8.12, 12.18], [0.05, 0.005, 0.001], [8000.0, 900.0, 150.0])
+    assert peaks_of(weak, leave_out=2).frequency.tolist() == [4.06, 8.12]
+    beside = flagged([4.06, 4.09, 4.03], [0.05, 0.04, 0.03], [800.0, 700.0, 600.0])
+    assert len(peaks_of(beside, leave_out=2).frequency) == 3
 
 
 def test_noise() -> None:

@@ -148,6 +148,42 @@ def test_nothing_strong(shared: Path, files: str, table: TableFormat | None, mis
     assert found.judged.variable_class not in STRONG, found.judged
 
 
+def test_thrusters_of_k2_stay_out(shared: Path) -> None:
+    """EPIC 211099743: most that is found are multiples of 4.08 per day and lines beside, none the star's."""
+    curve = read(shared, "lc_k2/hlsp_k2sc_k2_llc_211099743-*.fits")
+    found = find_frequencies(curve.time, curve.flux, mission="k2", max_frequencies=30)
+    lines = (found.flags & INSTRUMENTAL) > 0
+    assert lines.sum() >= 10
+    kept = peaks_of(found, leave_out=INSTRUMENTAL)
+    assert kept.frequency.tolist() == found.frequency[~lines].tolist()
+    # Nor are they where a limit of S/N would let them in.
+    assert len(peaks_of(found, leave_out=INSTRUMENTAL, strong=10.0).frequency) == len(kept.frequency)
+
+
+def strong_signal(days: float, frequency: list[float], amplitude: list[float], noise: float) -> Stitched:
+    time = np.arange(0.0, days, 29.4244 / 1440.0)
+    flux = 1.0 + noise * np.random.default_rng(12).normal(size=len(time))
+    for f, a in zip(frequency, amplitude, strict=True):
+        flux += a * np.cos(2 * np.pi * f * time)
+    return Stitched(time, flux, np.full(len(time), noise), np.zeros(len(time), np.int64))
+
+
+@pytest.mark.parametrize(
+    ("mission", "frequency", "star", "wanted"),
+    [
+        ("kepler", 1 / 3.0, StarParameters(5000.0, 4.5, 6.0, 2.0), "rotation"),
+        ("k2", 12.30, StarParameters(7500.0, 4.0, 2.0, 2.0), "DSCT"),
+    ],
+)
+def test_strong_signals_on_lines(mission: str, frequency: float, star: StarParameters, wanted: str) -> None:
+    """1 % at a spacecraft's line, a hundred times stronger than it ever is."""
+    curve = strong_signal(78.0, [frequency], [1e-2], 2e-4)
+    found = judge(curve.time, curve.flux, mission, star)
+    assert found.frequencies.flags[0] & INSTRUMENTAL
+    assert found.features["f_main"] == pytest.approx(frequency, abs=1e-3)
+    assert found.judged.variable_class == wanted, found.judged
+
+
 def test_red_giant(shared: Path) -> None:
     """KIC 11618103, long cadence: 106.29 uHz by pySYD's own tests (Chontos et al. 2022), within 10 %."""
     curve = read(shared, "lc_kepler_redgiant/11618103_LC.txt", RELATIVE)

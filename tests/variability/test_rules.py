@@ -146,6 +146,36 @@ def test_missing_parameters(name: str) -> None:
     assert any("not known" in one for one in found.reasons) or found.variable_class != name
 
 
+def dips(star: StarParameters, first: float, second: float = 0.0, period: float = 3.5) -> Floats:
+    """One or two dips an orbit, 3 % of it wide, depths in ppt."""
+    away = np.abs((TIME / period + 0.5) % 1.0 - 0.5)
+    flux = 1.0 - 1e-3 * (first * (away < 0.015) + second * (np.abs(away - 0.5) < 0.015)) + NOISE
+    return vector(flux, [k / period for k in range(1, 13)], [0.06 * first] * 12, star)
+
+
+def test_transits_of_planets_are_no_eclipses() -> None:
+    """1 % deep, one dip, 0.2 km/s: uncertain, and why; deep, with a second dip or moving: EB."""
+    still = StarParameters(5800.0, 4.4, 4.7, 0.2)
+    found = classify_by_rules(dips(still, 10.0))
+    assert (found.variable_class, found.scores["EB"]) == ("uncertain", 0.0)
+    assert "transit" in found.reasons[0]
+    assert "rv_amplitude 0.2" in found.reasons[0]
+    for star in (
+        dips(still, 60.0),
+        dips(still, 10.0, 6.0),
+        dips(replace(still, rv_amplitude=40.0), 10.0),
+        dips(replace(still, rv_amplitude=math.nan), 10.0),
+    ):
+        assert classify_by_rules(star).variable_class == "EB"
+    # Each limit can be moved.
+    for changed in (
+        RuleSettings(transit_depth=5.0),
+        RuleSettings(transit_rv=0.1),
+        RuleSettings(transit_second=0.0),
+    ):
+        assert classify_by_rules(dips(still, 10.0), changed).variable_class == "EB", changed
+
+
 def test_binary_is_no_overtone() -> None:
     """Half of a contact binary's orbit, symmetric, hot enough, and as fast and strong as type c."""
     star = StarParameters(7000.0, 4.0, 2.5, 90.0)
@@ -197,6 +227,7 @@ def test_no_frequency() -> None:
     found = classify_by_rules(np.full(len(FEATURE_NAMES), np.nan))
     assert found.variable_class == ""
     assert "5.6" in found.reasons[0]
+    assert "beside lines of the spacecraft" in found.reasons[0]
     weak = MADE["DSCT"].copy()
     weak[INDEX["snr_main"]] = 5.5
     assert classify_by_rules(weak).variable_class == ""

@@ -15,7 +15,7 @@ _TYPES = ("int32", "int64", "float64", "string")
 _LOGARITHMS = {"dex": "[-]", "dex(cm/s2)": "[cm/s2]"}
 """Units of logarithms in the spelling of the CDS.  The standards of FITS and VOTable have none of them."""
 
-_UNITS = ("", "deg", "arcsec", "mas", "K", "km/s", "d", "mag", "pc", *_LOGARITHMS)
+_UNITS = ("", "deg", "arcsec", "mas", "K", "km/s", "d", "uHz", "mag", "pc", *_LOGARITHMS)
 
 
 @dataclass(frozen=True)
