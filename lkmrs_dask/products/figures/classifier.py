@@ -121,7 +121,7 @@ def figure_reliability(
         for at, (name, one) in enumerate(reliabilities.items()):
             _draw_reliability(above, below, one, name, at, len(reliabilities))
         above.set(xlim=(0, 1.02), ylim=(-0.02, 1.05), ylabel="Share that is right")
-        above.legend(loc="upper left")
+        above.legend(loc="lower right")
         below.set(xlabel="Stated probability", ylabel="Stars", yscale="symlog", ylim=(0, None))
         if title:
             figure.suptitle(title, fontsize=9.5)

@@ -151,8 +151,8 @@ def _of_stars(stars: tuple[ArrayLike, ArrayLike]) -> tuple[Floats, Floats]:
 
 
 def _notes(tracks: Sequence[Track], strips: Sequence[Strip], masses: Sequence[float]) -> list[str]:
-    """Masses and strips of the paper that are not there, and tracks that are not of MIST."""
-    notes = []
+    """Tracks, masses and strips of the paper that are not there, and tracks that are not of MIST."""
+    notes = [] if tracks else ["no evolutionary tracks were given"]
     if tracks and (missing := missing_masses(tracks, masses)):
         notes.append(rf"no track of {', '.join(f'{one:g}' for one in missing)} $M_\odot$")
     for model in sorted({one.model for one in tracks} - {"MIST"}):
