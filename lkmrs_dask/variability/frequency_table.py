@@ -13,7 +13,7 @@ from lkmrs_dask.variability.curve_settings import CurveSettings
 from lkmrs_dask.variability.frequencies import Frequencies, find_frequencies
 from lkmrs_dask.variability.frequency_settings import INSTRUMENTAL_LINES, FrequencySettings
 from lkmrs_dask.variability.star_curves import CurveColumns, StarCurve, guarded, star_curves
-from lkmrs_dask.variability.star_rows import IDENTITY, star_rows
+from lkmrs_dask.variability.star_rows import IDENTITY, OF_CURVE, star_rows
 
 __all__ = ["FREQUENCIES", "frequency_rows", "mission_settings"]
 
@@ -23,11 +23,7 @@ FREQUENCIES = TableSchema(
     "frequencies",
     columns=(
         *IDENTITY,
-        Column("mission", "string", "Kepler, K2, TESS, or empty for others"),
-        Column("n_segments", "int32", "Quarters, campaigns or sectors that were used"),
-        Column("n_left_out", "int32", "Segments that could not be used"),
-        Column("n_points", "int32", "Points"),
-        Column("baseline_d", "float64", "From the first to the last point", "d"),
+        *OF_CURVE,
         Column("time_zero", "float64", "Time of the phases, the middle of the baseline", "d"),
         Column("residual_rms", "float64", f"Root mean square of the residual, {_RELATIVE}"),
         Column("n_frequencies", "int32", "Frequencies found; null where there is a problem"),
@@ -108,13 +104,7 @@ def mission_settings(settings: FrequencySettings, mission: str) -> FrequencySett
 
 
 def _row(one: StarCurve, found: Frequencies | None, problem: str | None) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "mission": one.mission,
-        "n_segments": one.n_segments,
-        "n_left_out": len(one.left_out),
-        "n_points": len(one.curve.time),
-        "problem": problem,
-    }
+    row = one.described() | {"problem": problem}
     if found is None:
         return row
     row |= {name: getattr(found, name) for name in _SCALARS}

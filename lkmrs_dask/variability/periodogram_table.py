@@ -14,7 +14,7 @@ from lkmrs_dask.variability.grid import FrequencyGrid
 from lkmrs_dask.variability.noise import local_noise
 from lkmrs_dask.variability.periodogram import Periodogram, periodogram
 from lkmrs_dask.variability.star_curves import CurveColumns, StarCurve, guarded, star_curves
-from lkmrs_dask.variability.star_rows import IDENTITY, star_rows
+from lkmrs_dask.variability.star_rows import IDENTITY, OF_CURVE, star_rows
 
 __all__ = ["PERIODOGRAMS", "periodogram_rows"]
 
@@ -22,11 +22,7 @@ PERIODOGRAMS = TableSchema(
     "periodograms",
     columns=(
         *IDENTITY,
-        Column("mission", "string", "Kepler, K2, TESS, or empty for others"),
-        Column("n_segments", "int32", "Quarters, campaigns or sectors that were used"),
-        Column("n_left_out", "int32", "Segments that could not be used"),
-        Column("n_points", "int32", "Points"),
-        Column("baseline_d", "float64", "From the first to the last point", "d"),
+        *OF_CURVE,
         Column("f_first", "float64", "First frequency of the spectrum", "1 / d"),
         Column("f_step", "float64", "Step of its frequencies", "1 / d"),
         Column(
@@ -81,14 +77,7 @@ def periodogram_rows(
         found, problem = None, one.problem
         if problem is None:
             found, problem = guarded(_of_star, one, noise or _NOISE, spectrum, options)
-        of_curve = {
-            "mission": one.mission,
-            "n_segments": one.n_segments,
-            "n_left_out": len(one.left_out),
-            "n_points": len(one.curve.time),
-            "problem": problem,
-        }
-        rows.append(of_curve | (found or {}))
+        rows.append(one.described() | {"problem": problem} | (found or {}))
         at.append(one.row)
     return star_rows(table, at, rows, PERIODOGRAMS, columns)
 
@@ -107,7 +96,6 @@ def _of_star(
     power = np.concatenate([np.zeros(first), amplitude**2])
     around = local_noise(power, grid, float(first + peak), noise)
     return {
-        "baseline_d": baseline,
         "f_first": float(frequency[0]),
         "f_step": step,
         "amplitude": amplitude.astype(np.float32) if spectrum else None,

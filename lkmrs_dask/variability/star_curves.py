@@ -83,6 +83,16 @@ class StarCurve(NamedTuple):
     left_out: list[LeftOut]
     problem: str | None
 
+    def described(self) -> dict[str, Any]:
+        """What a table tells of it, whatever it is searched for."""
+        return {
+            "mission": self.mission,
+            "n_segments": self.n_segments,
+            "n_left_out": len(self.left_out),
+            "n_points": len(self.curve.time),
+            "baseline_d": float(np.ptp(self.curve.time)) if len(self.curve.time) else None,
+        }
+
 
 def star_curves(
     table: pa.Table, settings: CurveSettings | None = None, columns: CurveColumns | None = None

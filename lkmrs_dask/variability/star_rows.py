@@ -7,13 +7,23 @@ from typing import Any
 
 import pyarrow as pa
 
-from lkmrs_dask.schema import HEALPIX_COLUMN, STARS, TableSchema
+from lkmrs_dask.schema import HEALPIX_COLUMN, STARS, Column, TableSchema
 from lkmrs_dask.variability.star_curves import CurveColumns
 
-__all__ = ["IDENTITY", "result_schema", "star_rows"]
+__all__ = ["IDENTITY", "OF_CURVE", "result_schema", "star_rows"]
 
 IDENTITY = tuple(STARS[name] for name in (HEALPIX_COLUMN, "star_id", "ra", "dec"))
 """Columns that say whose a row is: the first of every table of results."""
+
+
+OF_CURVE = (
+    Column("mission", "string", "Kepler, K2, TESS, or empty for others"),
+    Column("n_segments", "int32", "Quarters, campaigns or sectors that were used"),
+    Column("n_left_out", "int32", "Segments that could not be used"),
+    Column("n_points", "int32", "Points"),
+    Column("baseline_d", "float64", "From the first to the last point", "d"),
+)
+"""Columns that say what the light curve is: those that follow; see `StarCurve.described`."""
 
 
 def result_schema(table: TableSchema, origin: pa.Schema, columns: CurveColumns | None = None) -> pa.Schema:
