@@ -173,8 +173,8 @@ def _real_lines(values: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield (
             "Each was classified by a model that was trained on all synthetic and all other real stars. "
-            f"{len(known)} stars are few: a share of them is no more than an indication.  The weight of the rules "
-            "in the verdict was chosen with the nine of the project's own list: of them it tells the best case."
+            f"{len(known)} stars are few: a share of them is no more than an indication.  The weight of the "
+            "rules in the verdict was chosen with the nine of the project's own list: it is the best case."
         )
         yield ""
         yield from _compared(values["real"]["kinds"])

@@ -36,7 +36,7 @@ class Star(NamedTuple):
     table: TableFormat | None = None
 
 
-# Parameters: of TESS stars and Kepler-90 from the files' headers, of KIC 5023948 from the Villanova catalogue,
+# Parameters: of TESS stars and Kepler-90 from the files' headers, of KIC 5023948 of Villanova's list,
 # of the pulsators rounded literature values (Murphy et al. 2013, 2014; Schmid et al. 2015; Nemec et al.
 # 2017).
 STARS = {
