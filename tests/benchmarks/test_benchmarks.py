@@ -79,14 +79,6 @@ def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_frequencies_cost_some_periodograms(tmp_path: Path) -> None:
-    content = run("frequencies", "--scale", 0.1, "--plain", 2, "--rounds", 1, "--json", tmp_path / "f.json")
-    assert content["facts"]["frequency_difference_sigma"] < 0.1
-    assert 0 < content["facts"]["finufft_share"] < 1
-    assert content["results"]["find_frequencies, 50"]["periodograms"] > 0
-
-
-@pytest.mark.slow
 def test_more_of_the_larger_orbits_are_found(tmp_path: Path) -> None:
     figure = tmp_path / "completeness"
     content = run("completeness", "--scale", 0.01, "--figure", figure, "--json", tmp_path / "c.json")
