@@ -37,7 +37,7 @@ def compare_counts(summary: dict[str, Any], truth: Path) -> list[str]:
     found = [
         (row["name"], row["count"], summary[row["name"]])
         for row in counts
-        # Variables are found in light curves, which this survey is made without: their noise is another matter.
+        # Variables are found in light curves, which this survey is made without.
         if row["name"] in summary and row["name"] != "n_periodic"
     ]
     for row in years:
