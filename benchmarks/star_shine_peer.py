@@ -23,7 +23,7 @@ def extract(curve: np.ndarray, n: int) -> np.ndarray:
     return np.stack([frequency, amplitude], axis=1)
 
 
-def main() -> None:
+def tell() -> None:
     """Print JSON: CPU seconds, and rows of frequency and amplitude."""
     curve, n = np.load(sys.argv[1]), int(sys.argv[2])
     extract(curve[:, :500], 2)  # numba compiles
@@ -34,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tell()
