@@ -27,7 +27,6 @@ __all__ = [
     "CurveGroup",
     "CurveReader",
     "Stored",
-    "describe_nothing",
     "points_of",
     "read_group",
 ]
@@ -81,11 +80,6 @@ class CurveGroup(NamedTuple):
 
     rows: pa.Table
     set_aside: pa.Table
-
-
-def describe_nothing() -> pa.Table:
-    """Give a table of no curves."""
-    return DESCRIBED.empty_table()
 
 
 def read_group(

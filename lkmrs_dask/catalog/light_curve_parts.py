@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from lkmrs_dask.catalog.hats_write import PartitionReceipt, write_partition
-from lkmrs_dask.catalog.light_curve_groups import CurveReader, describe_nothing, points_of
+from lkmrs_dask.catalog.light_curve_groups import DESCRIBED, CurveReader, points_of
 from lkmrs_dask.catalog.light_curve_stars import REPEATED, drop_repeated, place_stars
 from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.catalog.table_runs import MISSING_POSITION
@@ -101,7 +101,7 @@ def arrange(
     set_aside : pyarrow.Table
         The others, with their reasons.
     """
-    table = pa.concat_tables([describe_nothing(), *groups])
+    table = pa.concat_tables([DESCRIBED.empty_table(), *groups])
     rows = table.sort_by([(name, "ascending") for name in (*_ORDER, "path")])
     rows, repeated = drop_repeated(rows)
     rows, lost = place_stars(rows, targets, radius_arcsec)

@@ -158,6 +158,15 @@ class Draft:
         else:
             self.remove(name)
 
+    def replace_if_changed(self, name: str) -> None:
+        """Note a small file of the draft as `replace` does, unless the survey has it as it is."""
+        new, old = (
+            path.read_bytes() if path.is_file() else None
+            for path in (self.next.root / name, self.survey.root / name)
+        )
+        if new != old:
+            self.replace(name)
+
     def remove(self, name: str) -> None:
         """Note that a file or folder of the survey goes."""
         self._replace.pop(name, None)

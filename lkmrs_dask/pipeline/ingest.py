@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -200,8 +199,7 @@ def _find_stars(reads: Sequence[Read], settings: Settings, draft: Draft) -> tupl
     if found.suspicious.num_rows:
         path.parent.mkdir(parents=True, exist_ok=True)
         pa.csv.write_csv(found.suspicious, path)
-    if _bytes(path) != _bytes(draft.survey.root / _SUSPICIOUS):
-        draft.replace(_SUSPICIOUS)
+    draft.replace_if_changed(_SUSPICIOUS)
     columns = {"star_id": found.star_id, "uid": found.uid, "ra": found.ra, "dec": found.dec,
                HEALPIX_COLUMN: found.healpix29}  # fmt: skip
     places = place_stars(pa.table(columns), draft.survey.work)
@@ -243,7 +241,3 @@ def _note_places(
     for read, star in zip(reads, star_of, strict=True):
         write_array(folder / f"{read.receipt.unit}.npy", places.index[star])
     draft.replace(PLACES)
-
-
-def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None

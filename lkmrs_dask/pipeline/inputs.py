@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from lkmrs_dask.readers.base import Source
 from lkmrs_dask.readers.external.kinds import KINDS
 from lkmrs_dask.schema import MEASUREMENTS, SPECTRA
 
-__all__ = ["ExternalSpec", "InputSpec", "expand", "read_external_spec", "read_input"]
+__all__ = ["ExternalSpec", "InputSpec", "expand", "files_matching", "read_external_spec", "read_input"]
 
 _LITERAL = re.compile(r"\[([*?[])\]")  # as `lkmrs ingest` writes signs that patterns have a use for
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
@@ -146,12 +146,17 @@ class ExternalSpec:
                 raise UsageError(
                     f"external catalogue {self.name}: files are patterns below raw, not {pattern}"
                 )
-        found = sorted({path for pattern in self.files for path in raw.glob(pattern) if path.is_file()})
+        found = files_matching(self.files, raw)
         if not found and not self.optional:
             raise UsageError(
                 f"external catalogue {self.name}: no file matches {', '.join(self.files)} in {raw}"
             )
         return found
+
+
+def files_matching(patterns: Iterable[str], folder: Path) -> list[Path]:
+    """Files under a folder that match one of some patterns, sorted, each once."""
+    return sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
 
 
 def expand(text: str, where: str = "") -> str:

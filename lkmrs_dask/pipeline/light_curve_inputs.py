@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from lkmrs_dask.catalog.light_curve_groups import CurveReader
 from lkmrs_dask.errors import UsageError
+from lkmrs_dask.pipeline.inputs import files_matching
 from lkmrs_dask.pipeline.settings import check_names
 from lkmrs_dask.readers.light_curves.table_format import TableFormat
 
@@ -62,14 +63,10 @@ class LightCurveSpec:
             When there are none and it is not optional.
         """
         raw = raw.resolve()
-        found = sorted({path for pattern in self.files for path in raw.glob(pattern) if path.is_file()})
+        found = files_matching(self.files, raw)
         if not found and not self.optional:
             raise UsageError(f"light curves: no file matches {', '.join(self.files)} in {raw}")
         return found
-
-    def as_json(self) -> dict[str, Any]:
-        """All of it."""
-        return asdict(self)
 
 
 def read_light_curve_spec(entry: Mapping[str, Any], number: int, path: Path) -> LightCurveSpec:

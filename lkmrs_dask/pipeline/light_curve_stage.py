@@ -291,14 +291,8 @@ def _list(unused: pa.Table, draft: Draft) -> dict[str, int]:
     path.parent.mkdir(parents=True, exist_ok=True)
     unused = unused.sort_by([("file", "ascending"), ("reason", "ascending")])
     reasons, _ = list_set_aside([unused], path)
-    old = draft.survey.root / _LIST
-    if _bytes(path) != _bytes(old):
-        draft.replace(_LIST)
+    draft.replace_if_changed(_LIST)
     return dict(sorted(reasons.items()))
-
-
-def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
 
 
 def _write(

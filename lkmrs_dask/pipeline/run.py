@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from lkmrs_dask.catalog.receipts import write_text
 from lkmrs_dask.errors import LkmrsError
-from lkmrs_dask.pipeline.classifier_stage import CLASSIFIER, TRAINING, Training, check_training
+from lkmrs_dask.pipeline.classifier_stage import Training, check_training, forget_training
 from lkmrs_dask.pipeline.cluster import Crew, Place, open_crew
 from lkmrs_dask.pipeline.comparisons import compare_surveys
 from lkmrs_dask.pipeline.draft import Draft
@@ -239,8 +239,9 @@ def _science(
         failures += lost
         failures += write_stars(job.metal_poor, draft, crew, report)
     else:
-        for name in (MEANS, RV, KINEMATICS, ORBITS, MAGNITUDES, *_LIGHT, "stars"):
+        for name in (MEANS, RV, KINEMATICS, ORBITS, MAGNITUDES, "stars"):
             _drop(draft, name)
+        _drop_light(draft, files=True)
     for name in set(draft.survey.catalog_names()) - set(made):
         if name.startswith(f"{MATCHES}/"):
             _drop(draft, name)
@@ -255,22 +256,22 @@ def _light(
 ) -> tuple[LightCurves | None, Training | None, list[Failure]]:
     """Stages of light curves, where there are some."""
     found, failures = write_light_curves(job, draft, crew, report, keep=keep)
-    if found is None:
-        draft.remove(f"set_aside/{LIGHT_CURVES}.csv")
     if found is None or not found.n_curves:
-        for name in _LIGHT:
-            _drop(draft, name)
-        for name in (
-            DESCRIPTIONS,
-            TRAINING,
-            *(f"receipts/{one}" for one in (CURVE_FILES, TRAINING, CLASSIFIER)),
-        ):
-            if found is None or name not in (DESCRIPTIONS, f"receipts/{CURVE_FILES}"):
-                draft.remove(name)
+        _drop_light(draft, files=found is None)
         return found, None, failures
     failures += write_frequencies(job.variability, job.frequencies, draft, crew, report)
     training, lost = write_variables(job, draft, crew, report)
     return found, training, [*failures, *lost]
+
+
+def _drop_light(draft: Draft, *, files: bool) -> None:
+    """Remove what light curves gave an earlier run; `files`: also what was read of them."""
+    for name in _LIGHT:
+        _drop(draft, name)
+    forget_training(draft, classifier=True)
+    if files:
+        for name in (DESCRIPTIONS, f"receipts/{CURVE_FILES}", f"set_aside/{LIGHT_CURVES}.csv"):
+            draft.remove(name)
 
 
 def _drop(draft: Draft, name: str) -> None:

@@ -56,9 +56,7 @@ def write_variables(
         forget_training(draft, classifier=True)
     elif job.training.table:
         forget_training(draft, classifier=False)
-    settings = VariableSettings(
-        job.variability, rules=job.variable_rules, classifier=job.classifier, verdict=job.verdict
-    )
+    settings = VariableSettings(job.variability, rules=job.variable_rules, verdict=job.verdict)
     work = MapWork(
         VARIABLES, FREQUENCIES, catalog,
         partial(_variables, settings, training.model if training is not None else None),
@@ -91,9 +89,10 @@ def _variables(
     magnitudes: pa.Table,
 ) -> pa.Table:
     stars = frequencies.column("star_id")
+    measured = rows_of_stars(stars, means)
     parameters = {
-        "teff": floats(rows_of_stars(stars, means), "teff"),
-        "logg": floats(rows_of_stars(stars, means), "logg"),
+        "teff": floats(measured, "teff"),
+        "logg": floats(measured, "logg"),
         "m_g": floats(rows_of_stars(stars, magnitudes), "m_g"),
         "rv_amplitude": 0.5 * floats(rows_of_stars(stars, velocities), "rv_max_difference"),
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CALIBRATIONS", "ONE_AT_A_TIME", "UNCERTAIN", "Classifier", "ClassifierSettings", "Prediction",
-    "classify_partitions", "predict", "train",
+    "classify_partitions", "predict", "predict_by", "train",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -183,9 +183,13 @@ def predict(classifier: Classifier, features: ArrayLike) -> Prediction:
     UsageError
         For an array of another shape.
     """
-    return _named(
-        classifier, class_probabilities(classifier.model, _matrix(features), len(classifier.classes))
-    )
+    return predict_by(classifier.model, classifier, features)
+
+
+def predict_by(model: Any, classifier: Classifier, features: ArrayLike) -> Prediction:
+    """Do as `predict`, by the classifier's model in a wrapper that knows where to compute."""
+    found = class_probabilities(model, _matrix(features), len(classifier.classes))
+    return winners(classifier.classes, found, classifier.settings.least_probability)
 
 
 def periodic(x: Floats) -> NDArray[np.bool_]:
@@ -201,10 +205,6 @@ def class_probabilities(model: Any, x: Floats, n_classes: int) -> Floats:
         with ONE_AT_A_TIME:
             found[known] = model.predict_proba(x[known])
     return found
-
-
-def _named(classifier: Classifier, probabilities: Floats) -> Prediction:
-    return winners(classifier.classes, probabilities, classifier.settings.least_probability)
 
 
 def winners(classes: Sequence[str], probabilities: Floats, least: float) -> Prediction:
@@ -253,9 +253,7 @@ def _classify_frame(part: pd.DataFrame, classifier: Classifier, wrapped: Any) ->
     """One partition: on arrays in memory the wrapper is the model, and the index is put back."""
     import pandas as pd
 
-    values = part.to_numpy(np.float64, na_value=np.nan)
-    values = np.where(np.isfinite(values), values, np.nan)
-    found = _named(classifier, class_probabilities(wrapped, values, len(classifier.classes)))
+    found = predict_by(wrapped, classifier, part.to_numpy(np.float64, na_value=np.nan))
     columns = {"model_class": pd.array(found.variable_class.tolist(), dtype="str")}
     out = pd.DataFrame(columns, index=part.index)
     out["model_probability"] = found.probability

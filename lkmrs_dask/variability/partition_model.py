@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkmrs_dask.catalog.receipts import whole_file
-from lkmrs_dask.variability.classifier import Classifier, Prediction, class_probabilities, winners
+from lkmrs_dask.variability.classifier import Classifier, Prediction, predict_by
 
 __all__ = ["SavedClassifier", "probabilities_of"]
 
@@ -46,7 +46,7 @@ def _loaded(path: str, mtime_ns: int) -> Classifier:
     return classifier
 
 
-def probabilities_of(classifier: Classifier, features: NDArray[np.float64], least: float) -> Prediction:
+def probabilities_of(classifier: Classifier, features: NDArray[np.float64]) -> Prediction:
     """Classes and probabilities of the stars of a partition.
 
     Parameters
@@ -55,13 +55,8 @@ def probabilities_of(classifier: Classifier, features: NDArray[np.float64], leas
         From `lkmrs_dask.variability.classifier.train`.
     features : ndarray of float64, shape (n, features)
         In the order of `lkmrs_dask.variability.feature_names.FEATURE_NAMES`; NaN for missing ones.
-    least : float
-        Below this probability a star is uncertain.
     """
     from dask_ml.wrappers import ParallelPostFit
 
     # On arrays in memory the wrapper is the model; on Dask's it maps it over their blocks.
-    wrapped = ParallelPostFit(estimator=classifier.model)
-    x = np.where(np.isfinite(features), features, np.nan)
-    found = class_probabilities(wrapped, x, len(classifier.classes))
-    return winners(classifier.classes, found, least)
+    return predict_by(ParallelPostFit(estimator=classifier.model), classifier, features)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lkmrs_dask.schema import Column, TableSchema
-from lkmrs_dask.variability.classifier import UNCERTAIN, Classifier, ClassifierSettings
+from lkmrs_dask.variability.classifier import UNCERTAIN, Classifier
 from lkmrs_dask.variability.curve_settings import CurveSettings
 from lkmrs_dask.variability.feature_names import FEATURE_NAMES, FEATURES, Feature
 from lkmrs_dask.variability.features import (
@@ -77,7 +77,6 @@ class VariableSettings:
     curves: CurveSettings = field(default_factory=CurveSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
     rules: RuleSettings = field(default_factory=RuleSettings)
-    classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
     verdict: VerdictSettings = field(default_factory=VerdictSettings)
 
 
@@ -183,7 +182,7 @@ def _classify(
             if "rule_class" in row:
                 row |= {"variable_class": row["rule_class"], "confidence": row["rule_score"]}
         return
-    predicted = probabilities_of(classifier, vectors, settings.classifier.least_probability)
+    predicted = probabilities_of(classifier, vectors)
     judged = verdict(of_rules, predicted, classifier.classes, settings.verdict)
     for at, row in enumerate(rows):
         if judged.variable_class[at]:

@@ -80,7 +80,7 @@ def test_the_verdict_is_the_published_class(shared: Path, classifier: Classifier
     found = find_frequencies(curve.time, curve.flux, mission=star.mission)
     peaks = peaks_of(found, leave_out=INSTRUMENTAL)
     features = light_curve_features(curve.time, curve.flux, peaks, star.parameters)[None, :]
-    predicted = probabilities_of(classifier, features, 0.5)
+    predicted = probabilities_of(classifier, features)
     judged = verdict(classes_by_rules(features), predicted, classifier.classes)
     told = (
         str(judged.variable_class[0]),
