@@ -26,6 +26,7 @@ from lkmrs_dask import __version__
 from lkmrs_dask.catalog.receipts import code_fingerprint
 from lkmrs_dask.catalog.running import cores
 from lkmrs_dask.errors import LkmrsError, UsageError
+from lkmrs_dask.pipeline.interrupts import Interrupts, heed_interrupts
 from lkmrs_dask.pipeline.memory import peak_memory_mb
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ Result = TypeVar("Result")
 _PATIENCE = 15.0  # seconds in which a scheduler must answer, when a run begins and after a break
 _NO_WORKERS = 60.0  # seconds that a run waits for new workers when it has lost all
 _ROOM = 0.2  # least share of a worker's memory that must be left for its pieces
-_LOOK = 1.0  # seconds between looks whether the scheduler is still there
+_LOOK = 1.0  # seconds between looks whether the scheduler is still there and nobody has pressed Ctrl-C
 WINDOW = 64  # least number of pieces handed out at once: enough to keep workers busy between messages
 _ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx|ucxx)://)?(\[[^\]\s]+\]|[^\s:/\[\]]+):\d+/?")
 _SHOWN = 3  # workers named in a message
@@ -118,12 +119,17 @@ class Crew:
         Takes the work.
     n_workers : int
         Threads that work at once, as far as is known.
+    interrupts : Interrupts
+        Tells of a Ctrl-C.
     client : distributed.Client, optional
         Where they are a cluster's.
     """
 
-    def __init__(self, executor: Executor, n_workers: int, client: Client | None = None) -> None:
+    def __init__(
+        self, executor: Executor, n_workers: int, interrupts: Interrupts, client: Client | None = None
+    ) -> None:
         self.executor, self.n_workers, self._client = executor, n_workers, client
+        self._interrupts = interrupts
         self._heard = self._staffed = time.monotonic()
 
     @property
@@ -175,16 +181,20 @@ class Crew:
         ------
         LkmrsError
             When the scheduler or all workers stay away meanwhile.
+        KeyboardInterrupt
+            After a Ctrl-C, even one that Python swallowed.
         """
         while True:
+            self._interrupts.check()
             try:
-                return finished.get(timeout=_LOOK if self._client is not None else None)
+                return finished.get(timeout=_LOOK)
             except queue.Empty:
                 self._look()
 
     def _look(self) -> None:
         """Raise when the scheduler, or all workers, have not been there for some time."""
-        assert self._client is not None
+        if self._client is None:
+            return
         comm, now = self._client.scheduler_comm, time.monotonic()
         if self._client.status != "running" or comm is None or comm.comm.closed():
             if self._client.status == "closed" or now - self._heard > _PATIENCE:
@@ -243,13 +253,19 @@ def open_crew(place: Place) -> Iterator[Crew]:
     if place.workers is None and place.scheduler is None:
         number = place.threads or cores()
         with (
+            heed_interrupts() as interrupts,
             ThreadPoolExecutor(number, thread_name_prefix="lkmrs") as pool,
             dask.config.set(scheduler="threads", num_workers=number),
         ):
-            yield Crew(pool, number)
+            yield Crew(pool, number, interrupts)
         return
-    with dask.config.set(scheduler="threads"), _quiet(), _client(place) as client:
-        yield Crew(client.get_executor(), sum(client.nthreads().values()), client)
+    with (
+        heed_interrupts() as interrupts,
+        dask.config.set(scheduler="threads"),
+        _quiet(),
+        _client(place) as client,
+    ):
+        yield Crew(client.get_executor(), sum(client.nthreads().values()), interrupts, client)
 
 
 def _client(place: Place) -> AbstractContextManager[Client]:
