@@ -340,8 +340,8 @@ def _is_ambiguous(transforms: Transforms) -> bool:
 def _errors(
     transforms: Transforms, found: Sinusoids, noise: Floats, settings: FrequencySettings
 ) -> FrequencyErrors:
-    if 3 * len(found) + 1 >= len(transforms.series.time):
-        # There is nothing left to tell the noise by.
+    # Without any the window is not needed; with as many unknowns as points nothing tells the noise.
+    if len(found) == 0 or 3 * len(found) + 1 >= len(transforms.series.time):
         return FrequencyErrors(*(np.full(len(found), np.nan) for _ in range(3)))
     matrix = normal_matrix(transforms, found)
     return frequency_errors(found.phasor, matrix, noise, transforms.grid.step, settings.noise)
