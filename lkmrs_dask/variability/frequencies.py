@@ -17,7 +17,7 @@ from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, fit_in
 from lkmrs_dask.variability.noise import local_noise, noise_definition
 from lkmrs_dask.variability.one_thread import ONE_THREAD
 from lkmrs_dask.variability.prewhiten import Prewhitened, prewhiten
-from lkmrs_dask.variability.series import clean_series
+from lkmrs_dask.variability.series import Series, clean_series
 from lkmrs_dask.variability.transform import PAD, Transforms
 from lkmrs_dask.variability.uncertainties import FrequencyErrors, correlation_length, frequency_errors
 
@@ -224,15 +224,21 @@ def find_frequencies(
         raise UsageError(
             f"oversampling must be {LEAST_OVERSAMPLING:g} or more for frequencies, not {oversampling}"
         )
-    series = clean_series(time, flux, flux_err)
+    with ONE_THREAD:
+        return _find(clean_series(time, flux, flux_err), f_min, f_max, oversampling, settings)
+
+
+def _find(
+    series: Series, f_min: float | None, f_max: float | None, oversampling: float, settings: FrequencySettings
+) -> Frequencies:
+    """All of `find_frequencies`, with settings that have been checked."""
     wanted = frequency_grid(series.time, f_min, f_max, oversampling)
     # From 1/T on: side lobes of what is slower than wanted would pass for frequencies.
     grid = replace(wanted, first=min(wanted.first, math.ceil(oversampling)))
     transforms = Transforms(series, grid)
-    with ONE_THREAD:
-        first = prewhiten(transforms, settings, wanted.first)
-        found, residual, noise, power = _finish(transforms, first, settings)
-        errors = _errors(transforms, found, noise, settings)
+    first = prewhiten(transforms, settings, wanted.first)
+    found, residual, noise, power = _finish(transforms, first, settings)
+    errors = _errors(transforms, found, noise, settings)
     full = np.count_nonzero(first.sinusoids.place >= wanted.first) >= settings.max_frequencies
     fast = found.place >= wanted.first
     n_slow = int(np.count_nonzero(~fast))
