@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def earth_rotation_without_network() -> None:
+    """Astropy, the oracle of times, takes the tables that it comes with."""
+    from astropy.utils import iers
+
+    iers.conf.auto_download = False
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of real survey files with known answers; tests that need it skip without it."""
