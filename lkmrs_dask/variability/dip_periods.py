@@ -1,0 +1,236 @@
+"""The period of dips that are seen one by one: what foresees those that are there, and none that is not."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lkmrs_dask.variability.dip_search import Binned, DipSettings, SingleDips
+
+__all__ = ["Recurrence", "recurrence"]
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Indices = NDArray[np.int64]
+
+_BASE = 12  # dips whose intervals are tried
+_MOST_CYCLES = 8  # of an interval: that many dips may be missed between two
+_LEAST_WIDTHS = 3.0  # boxes: an orbit is longer than both eclipses
+
+
+class Recurrence(NamedTuple):
+    """Period of dips.
+
+    Attributes
+    ----------
+    period : float
+        Days; NaN where none foresees the dips, or several do.
+    kind : ndarray of int64, shape (n,)
+        0 for the deeper dips, 1 for the others, -1 for those of no period.
+    certain : bool
+        See `lkmrs_dask.variability.dips.Dips`.
+    periodic : bool
+        See there.
+    """
+
+    period: float
+    kind: Indices
+    certain: bool
+    periodic: bool
+
+
+class _Trial(NamedTuple):
+    period: float
+    kind: Indices
+    n_kinds: int
+    missed: int
+    foreseen: int
+
+
+def recurrence(curve: Binned, dips: SingleDips, settings: DipSettings) -> Recurrence:
+    """Period and kinds of dips.
+
+    Parameters
+    ----------
+    curve : Binned
+        Where there are points, and what they say where a dip is foreseen.
+    dips : SingleDips
+        One or more.
+    settings : DipSettings
+        Thresholds.
+    """
+    n = len(dips.time)
+    alone = np.zeros(n, np.int64)
+    if n == 1:
+        return Recurrence(np.nan, alone, False, False)
+    same = _alike(dips.depth, dips.error, settings)
+    if n == 2 and not same:
+        # One of each kind: any period will do that puts the others into gaps or beyond the ends.
+        return Recurrence(np.nan, np.argsort(np.argsort(-dips.depth)).astype(np.int64), False, True)
+    trials = _trials(curve, dips, settings)
+    if not trials:
+        return Recurrence(np.nan, alone, False, False)
+    best = _best(trials, dips, settings)
+    known = best.kind >= 0
+    # Each kind has a phase, and all have the period: what is more confirms it.
+    spare = int(np.count_nonzero(known)) - best.n_kinds - 1
+    return Recurrence(best.period, best.kind, spare >= 1, True)
+
+
+def _alike(depth: Floats, error: Floats, settings: DipSettings) -> bool:
+    """Whether dips are as deep as each other, of five or more nearly all."""
+    middle = float(np.median(depth))
+    unlike = np.abs(depth - middle) > np.maximum(settings.alike * middle, 4.0 * error)
+    return bool(np.count_nonzero(unlike) <= (settings.most_stray * len(depth) if len(depth) >= 5 else 0))
+
+
+def _trials(curve: Binned, dips: SingleDips, settings: DipSettings) -> list[_Trial]:
+    """Periods that foresee all dips, or nearly all of many."""
+    late = max(settings.late * dips.width * curve.step, 1.5 * curve.step)
+    n = len(dips.time)
+    spare = int(settings.most_stray * n) if n >= 5 else 0
+    some = dips.time[:_BASE]
+    trials = []
+    for period, anchor in _candidates(some, _LEAST_WIDTHS * dips.width * curve.step, 0.1 * late):
+        if _explained(some, period, float(some[anchor]), 2.0 * late) < len(some) - spare:
+            continue
+        trials.append(_trial(curve, dips, period, anchor, late, spare, settings))
+    return [one for one in trials if one is not None]
+
+
+def _candidates(time: Floats, least: float, apart: float) -> list[tuple[float, int]]:
+    """Intervals of dips and their fractions, and the number of a dip: each period once."""
+    first, last = np.triu_indices(len(time), 1)
+    periods = ((time[last] - time[first])[:, None] / np.arange(1, _MOST_CYCLES + 1)).ravel()
+    anchors = np.repeat(first, _MOST_CYCLES)
+    order = np.argsort(periods)
+    order = order[periods[order] >= least]
+    found: list[tuple[float, int]] = []
+    for period, anchor in zip(periods[order].tolist(), anchors[order].tolist(), strict=True):
+        if not found or period - found[-1][0] > apart:
+            found.append((period, anchor))
+    return found
+
+
+def _explained(time: Floats, period: float, zero: float, late: float) -> int:
+    """How many of some dips one or two phases foresee."""
+    near = _near(time, zero, period, late)
+    if near.all():
+        return len(time)
+    return int(np.count_nonzero(near | _near(time, float(time[~near][0]), period, late)))
+
+
+def _trial(
+    curve: Binned,
+    dips: SingleDips,
+    period: float,
+    anchor: int,
+    late: float,
+    spare: int,
+    settings: DipSettings,
+) -> _Trial | None:
+    time = dips.time
+    period, zero = _fitted(time, period, float(time[anchor]), late)
+    kind = np.full(len(time), -1, np.int64)
+    kind[_near(time, zero, period, late)] = 0
+    left = kind < 0
+    zeros = [zero]
+    if left.any():
+        other = float(time[left][np.argmax(dips.snr[left])])
+        also = left & _near(time, other, period, late)
+        kind[also] = 1
+        zeros.append(other)
+        if np.count_nonzero(also) <= spare and len(time) >= 5 and np.count_nonzero(also) == 1:
+            # A single stray one makes no kind.
+            kind[also] = -1
+            zeros.pop()
+    if np.count_nonzero(kind < 0) > spare:
+        return None
+    missed = foreseen = 0
+    for k, start in enumerate(zeros):
+        mine = kind == k
+        if not _alike(dips.depth[mine], dips.error[mine], settings):
+            return None
+        lost, seen = _missed(curve, dips, start, period, float(np.median(dips.depth[mine])), late)
+        missed, foreseen = missed + lost, foreseen + seen
+    if missed > settings.most_missed * foreseen:
+        return None
+    if len(zeros) == 2 and np.median(dips.depth[kind == 1]) > np.median(dips.depth[kind == 0]):
+        kind = np.where(kind >= 0, 1 - kind, kind)
+    return _Trial(period, kind, len(zeros), missed, foreseen)
+
+
+def _near(time: Floats, zero: float, period: float, late: float) -> Flags:
+    away = time - zero
+    return np.asarray(np.abs(away - period * np.round(away / period)) <= late)
+
+
+def _fitted(time: Floats, period: float, zero: float, late: float) -> tuple[float, float]:
+    """Period and time of a dip by a straight line through ever more dips, the nearest first."""
+    reach, span = 2.5 * period, float(time[-1] - time[0])
+    while True:
+        away = time - zero
+        cycle = np.round(away / period)
+        use = (np.abs(away) <= reach) & (np.abs(away - cycle * period) <= late)
+        x, y = cycle[use], time[use]
+        if len(x) >= 2 and np.ptp(x) > 0:
+            x0, y0 = x.mean(), y.mean()
+            slope = float((x - x0) @ (y - y0) / ((x - x0) @ (x - x0)))
+            zero, period = float(y0 - slope * x0), slope
+        if reach > span:
+            return period, zero
+        reach *= 2.0
+
+
+def _missed(
+    curve: Binned, dips: SingleDips, zero: float, period: float, depth: float, late: float
+) -> tuple[int, int]:
+    """How many of the dips that a kind foresees where there are points are not there, and how many these are."""
+    width, step = dips.width, curve.step
+    lo = int(np.ceil((curve.time[0] - zero) / period))
+    hi = int(np.floor((curve.time[-1] - zero) / period))
+    middle = zero + period * np.arange(lo, hi + 1)
+    place = np.searchsorted(curve.time, middle - 0.5 * width * step)
+    good = place + width <= len(curve.time)
+    middle, place = middle[good], place[good]
+    end = curve.time[place + width - 1]
+    covered = end - curve.time[place] <= (1.25 * width + 0.5) * step
+    covered &= np.abs(0.5 * (end + curve.time[place]) - middle) <= step
+    sums = np.concatenate([[0.0], np.cumsum(curve.rest)])
+    shift = max(1, int(late / step))
+    places = np.clip(place[covered][:, None] + np.arange(-shift, shift + 1), 0, len(curve.time) - width)
+    least = ((sums[places + width] - sums[places]) / width).min(axis=1)
+    return int(np.count_nonzero(least > -0.4 * depth)), len(least)
+
+
+def _best(trials: list[_Trial], dips: SingleDips, settings: DipSettings) -> _Trial:
+    """Of those with one kind the longest, of others the one with the most dips, then the longest.
+
+    A period of equal dips is half of one with two kinds; it stays, unless alternate dips differ.
+    """
+
+    def known(one: _Trial) -> int:
+        return int(np.count_nonzero(one.kind >= 0))
+
+    most = max(known(one) for one in trials)
+    some = [one for one in trials if known(one) == most]
+    single = [one for one in some if one.n_kinds == 1]
+    if single:
+        best = max(single, key=lambda one: one.period)
+        double = [one for one in some if one.n_kinds == 2 and abs(one.period / best.period - 2.0) < 0.02]
+        unlike = [one for one in double if _differ(one, dips)]
+        return unlike[0] if unlike else best
+    return max(some, key=lambda one: one.period)
+
+
+def _differ(one: _Trial, dips: SingleDips) -> bool:
+    """Whether the two kinds have other depths, by five errors."""
+    groups = [one.kind == k for k in (0, 1)]
+    means = [float(dips.depth[mine].mean()) for mine in groups]
+    errors = [
+        float(max(dips.depth[mine].std(), dips.error[mine].mean()) / np.sqrt(np.count_nonzero(mine)))
+        for mine in groups
+    ]
+    return means[0] - means[1] > 5.0 * float(np.hypot(*errors))
