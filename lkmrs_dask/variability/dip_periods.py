@@ -17,6 +17,7 @@ Indices = NDArray[np.int64]
 
 _BASE = 12  # dips whose intervals are tried
 _MOST_CYCLES = 8  # of an interval: that many dips may be missed between two
+_MANY = 5  # dips among which some may be stray
 _LEAST_WIDTHS = 3.0  # boxes: an orbit is longer than both eclipses
 
 
@@ -42,11 +43,11 @@ class Recurrence(NamedTuple):
 
 
 class _Trial(NamedTuple):
+    """A period that foresees the dips, the kind of each, and how many kinds there are."""
+
     period: float
     kind: Indices
     n_kinds: int
-    missed: int
-    foreseen: int
 
 
 def recurrence(curve: Binned, dips: SingleDips, settings: DipSettings) -> Recurrence:
@@ -83,14 +84,14 @@ def _alike(depth: Floats, error: Floats, settings: DipSettings) -> bool:
     """Whether dips are as deep as each other, of five or more nearly all."""
     middle = float(np.median(depth))
     unlike = np.abs(depth - middle) > np.maximum(settings.alike * middle, 4.0 * error)
-    return bool(np.count_nonzero(unlike) <= (settings.most_stray * len(depth) if len(depth) >= 5 else 0))
+    return bool(np.count_nonzero(unlike) <= (settings.most_stray * len(depth) if len(depth) >= _MANY else 0))
 
 
 def _trials(curve: Binned, dips: SingleDips, settings: DipSettings) -> list[_Trial]:
     """Periods that foresee all dips, or nearly all of many."""
     late = max(settings.late * dips.width * curve.step, 1.5 * curve.step)
     n = len(dips.time)
-    spare = int(settings.most_stray * n) if n >= 5 else 0
+    spare = int(settings.most_stray * n) if n >= _MANY else 0
     some = dips.time[:_BASE]
     trials = []
     for period, anchor in _candidates(some, _LEAST_WIDTHS * dips.width * curve.step, 0.1 * late):
@@ -131,21 +132,9 @@ def _trial(
     spare: int,
     settings: DipSettings,
 ) -> _Trial | None:
-    time = dips.time
-    period, zero = _fitted(time, period, float(time[anchor]), late)
-    kind = np.full(len(time), -1, np.int64)
-    kind[_near(time, zero, period, late)] = 0
-    left = kind < 0
-    zeros = [zero]
-    if left.any():
-        other = float(time[left][np.argmax(dips.snr[left])])
-        also = left & _near(time, other, period, late)
-        kind[also] = 1
-        zeros.append(other)
-        if np.count_nonzero(also) <= spare and len(time) >= 5 and np.count_nonzero(also) == 1:
-            # A single stray one makes no kind.
-            kind[also] = -1
-            zeros.pop()
+    """Kinds of dips that a period gives; None where dips are unforeseen, or foreseen and not there."""
+    period, zero = _fitted(dips.time, period, float(dips.time[anchor]), late)
+    kind, zeros = _kinds(dips, period, zero, late)
     if np.count_nonzero(kind < 0) > spare:
         return None
     missed = foreseen = 0
@@ -159,7 +148,21 @@ def _trial(
         return None
     if len(zeros) == 2 and np.median(dips.depth[kind == 1]) > np.median(dips.depth[kind == 0]):
         kind = np.where(kind >= 0, 1 - kind, kind)
-    return _Trial(period, kind, len(zeros), missed, foreseen)
+    return _Trial(period, kind, len(zeros))
+
+
+def _kinds(dips: SingleDips, period: float, zero: float, late: float) -> tuple[Indices, list[float]]:
+    """Kind of each dip, -1 for none, and a time of each kind."""
+    kind = np.where(_near(dips.time, zero, period, late), 0, -1).astype(np.int64)
+    left = kind < 0
+    if not left.any():
+        return kind, [zero]
+    other = float(dips.time[left][np.argmax(dips.snr[left])])
+    also = left & _near(dips.time, other, period, late)
+    if np.count_nonzero(also) == 1 and len(kind) >= _MANY:
+        # Among many a single one makes no kind.
+        return kind, [zero]
+    return np.where(also, 1, kind), [zero, other]
 
 
 def _near(time: Floats, zero: float, period: float, late: float) -> Flags:
@@ -187,7 +190,7 @@ def _fitted(time: Floats, period: float, zero: float, late: float) -> tuple[floa
 def _missed(
     curve: Binned, dips: SingleDips, zero: float, period: float, depth: float, late: float
 ) -> tuple[int, int]:
-    """How many of the dips that a kind foresees where there are points are not there, and how many these are."""
+    """Of the dips that a kind foresees where there are points: how many are not there, and all."""
     width, step = dips.width, curve.step
     lo = int(np.ceil((curve.time[0] - zero) / period))
     hi = int(np.floor((curve.time[-1] - zero) / period))
@@ -230,7 +233,7 @@ def _differ(one: _Trial, dips: SingleDips) -> bool:
     groups = [one.kind == k for k in (0, 1)]
     means = [float(dips.depth[mine].mean()) for mine in groups]
     errors = [
-        float(max(dips.depth[mine].std(), dips.error[mine].mean()) / np.sqrt(np.count_nonzero(mine)))
+        max(float(dips.depth[mine].std()), float(dips.error[mine].mean())) / float(np.sqrt(mine.sum()))
         for mine in groups
     ]
-    return means[0] - means[1] > 5.0 * float(np.hypot(*errors))
+    return means[0] - means[1] > 5.0 * float(np.hypot(errors[0], errors[1]))

@@ -143,7 +143,7 @@ def binned(time: Floats, ppt: Floats) -> Binned:
         count = np.diff(np.append(first, len(time)))
         full = count >= 0.3 * np.median(count)
         time, ppt = (np.add.reduceat(one, first)[full] / count[full] for one in (time, ppt))
-    stretch = np.cumsum(np.diff(time, prepend=time[:1]) > _GAP)
+    stretch = np.cumsum((np.diff(time, prepend=time[:1]) > _GAP).astype(np.int64))
     return Binned(time, ppt, ppt - _level(time, ppt, stretch), stretch, step)
 
 
@@ -276,63 +276,63 @@ def _measured(
     curve: Binned, every: list[Boxes], found: list[tuple[int, int]], settings: DipSettings
 ) -> SingleDips:
     """Those that have a level on both sides, measured alike."""
-    widths = sorted(width for _, width in found)
-    width = widths[len(widths) // 2]
+    width = sorted(width for _, width in found)[len(found) // 2]
     scale = next(one for one in every if one.width == width)
     rows = []
-    for at, own in sorted(found):
-        one = _one(curve, at, own, scale, settings)
-        if one is not None:
-            rows.append(one)
+    for at, own in found:
+        levels = _levels(curve, at, own, settings)
+        row = _one(curve, at, own, levels, scale) if levels is not None else None
+        if row is not None and row[1] >= settings.least_snr * row[2]:
+            rows.append(row)
     if not rows:
         return _NONE
-    time, depth, error = (np.array(column) for column in zip(*rows, strict=True))
-    order = np.argsort(time)
-    good = (depth >= settings.least_snr * error)[order]
-    dips = SingleDips(*(column[order][good] for column in (time, depth, error, depth / error)), width)
-    if not len(dips.time) or _rises(curve, dips) >= max(1, len(dips.time) / 2):
-        return _NONE
-    return dips
+    time, depth, error = np.array(sorted(rows)).T
+    dips = SingleDips(time, depth, error, depth / error, width)
+    return _NONE if _rises(curve, dips) >= max(1, len(time) / 2) else dips
 
 
-def _one(
-    curve: Binned, at: int, own: int, scale: Boxes, settings: DipSettings
-) -> tuple[float, float, float] | None:
-    """Middle, depth and error of a dip in the box of `own` bins from `at` on; None where it is no dip."""
-    start, end = at - (own + 1) // 2, at + own + (own + 1) // 2
-    side = max(own, 3)
-    before, after = slice(max(0, start - side), max(0, start)), slice(end, end + side)
-    reach = (1.5 * (own + 2) + 2 * side) * curve.step
-    middle = 0.5 * (curve.time[at] + curve.time[at + own - 1])
+def _levels(curve: Binned, at: int, width: int, settings: DipSettings) -> tuple[float, float] | None:
+    """Median flux before and after the box from `at` on; None where it lacks or steps."""
+    wing, side = (width + 1) // 2, max(width, 3)
+    end = at + width + wing
+    middle = 0.5 * (curve.time[at] + curve.time[at + width - 1])
+    reach = (1.5 * (width + 2) + 2 * side) * curve.step
     levels = []
-    for part in (before, after):
+    for part in (slice(max(0, at - wing - side), max(0, at - wing)), slice(end, end + side)):
         near = np.abs(curve.time[part] - middle) <= reach
         near &= curve.stretch[part] == curve.stretch[at]
         if np.count_nonzero(near) < 2:
             return None
         levels.append(float(np.median(curve.flux[part][near])))
-    inside = slice(max(0, start), end)
-    line = np.interp(curve.time[inside], middle + np.array([-1, 1]) * curve.step * own, levels)
-    lack = line - curve.flux[inside]
-    depth_here = 0.5 * sum(levels) - float(curve.flux[at : at + own].mean())
-    if abs(levels[1] - levels[0]) > settings.most_step * depth_here:
-        return None
+    before, after = levels
+    depth = 0.5 * (before + after) - float(curve.flux[at : at + width].mean())
+    return (before, after) if abs(after - before) <= settings.most_step * depth else None
+
+
+def _one(
+    curve: Binned, at: int, own: int, levels: tuple[float, float], scale: Boxes
+) -> tuple[float, float, float] | None:
+    """Middle, depth and error of a dip, by the box of common width about its middle."""
+    wing = (own + 1) // 2
+    inside = slice(max(0, at - wing), at + own + wing)
+    middle = 0.5 * (curve.time[at] + curve.time[at + own - 1])
+    ends = middle + np.array([-1.0, 1.0]) * own * curve.step
+    lack = np.interp(curve.time[inside], ends, levels) - curve.flux[inside]
     # The centre of what lacks, without the noise beside it.
-    weight = np.clip(lack - 0.3 * max(depth_here, 0.0), 0.0, None)
+    weight = np.clip(lack - 0.3 * max(float(lack[wing : wing + own].mean()), 0.0), 0.0, None)
     if not weight.sum() > 0:
         return None
     time = float(weight @ curve.time[inside] / weight.sum())
     first = int(np.searchsorted(curve.time, time - 0.5 * scale.width * curve.step))
     places = np.arange(max(0, first - 1), min(first + 2, len(scale.mean)))
-    means = scale.mean[places]
-    if not len(places) or np.isnan(means).all():
+    places = places[~np.isnan(scale.mean[places])]
+    if not len(places):
         return None
-    where = int(np.nanargmin(means))
-    line_there = (
-        0.5 * sum(levels)
-        - (curve.flux - curve.rest)[min(places[where] + scale.width // 2, len(curve.time) - 1)]
-    )
-    return time, float(line_there - means[where]), float(scale.scatter[places[where]])
+    best = int(places[np.argmin(scale.mean[places])])
+    centre = best + scale.width // 2
+    # Depth below the levels on both sides, not below the running one.
+    above = 0.5 * sum(levels) - float(curve.flux[centre] - curve.rest[centre])
+    return time, above - float(scale.mean[best]), float(scale.scatter[best])
 
 
 def _rises(curve: Binned, dips: SingleDips) -> int:

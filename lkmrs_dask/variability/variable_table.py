@@ -64,11 +64,11 @@ VARIABLES = TableSchema(
     columns=(
         *IDENTITY,
         Column("mission", "string", "Kepler, K2, TESS, or empty for others"),
-        Column("variable_class", "string", "Class of the star; null without a significant frequency or eclipses"),
+        Column("variable_class", "string", "Class of the star; null without a frequency or eclipses"),
         Column("confidence", "float64", "How sure the class is, from 0 to 1"),
         Column("agree", "bool", "Both classifiers give the same class; null where the model gives none"),
         Column("best", "bool", "Of the star's light curves the one whose class is the star's"),
-        Column("rule_class", "string", "Class by the rules; null without a significant frequency or eclipses"),
+        Column("rule_class", "string", "Class by the rules; null without a frequency or eclipses"),
         Column("from_dips", "bool", "The rules' class is that of recurring dips, not of frequencies"),
         Column("rule_score", "float64", "Share of the rule's conditions that hold"),
         Column("rule_reasons", "string", "What spoke for the class and against others"),
@@ -161,7 +161,7 @@ def variable_rows(
 
 
 class _Eclipses(NamedTuple):
-    """Dips of a light curve, and whether the class by rules is theirs; `from_dips` is None without a curve."""
+    """Dips of a light curve, and whether the class by rules is theirs; None without a curve."""
 
     dips: Dips = Dips()
     from_dips: bool | None = None
