@@ -18,6 +18,7 @@ Indices = NDArray[np.int64]
 _BASE = 12  # dips whose intervals are tried
 _MOST_CYCLES = 8  # of an interval: that many dips may be missed between two
 _MANY = 5  # dips among which some may be stray
+_UNLIKE = 0.02  # of the depth
 _LEAST_WIDTHS = 3.0  # boxes: an orbit is longer than both eclipses
 
 
@@ -43,11 +44,17 @@ class Recurrence(NamedTuple):
 
 
 class _Trial(NamedTuple):
-    """A period that foresees the dips, the kind of each, and how many kinds there are."""
+    """A period, the kind of each dip, how many kinds there are, and how many it foresees rightly."""
 
     period: float
     kind: Indices
     n_kinds: int
+    seen: int
+
+    @property
+    def n_known(self) -> int:
+        """Dips that it foresees."""
+        return int(np.count_nonzero(self.kind >= 0))
 
 
 def recurrence(curve: Binned, dips: SingleDips, settings: DipSettings) -> Recurrence:
@@ -73,11 +80,9 @@ def recurrence(curve: Binned, dips: SingleDips, settings: DipSettings) -> Recurr
     trials = _trials(curve, dips, settings)
     if not trials:
         return Recurrence(np.nan, alone, False, False)
-    best = _best(trials, dips, settings)
-    known = best.kind >= 0
+    best = _best(trials, dips)
     # Each kind has a phase, and all have the period: what is more confirms it.
-    spare = int(np.count_nonzero(known)) - best.n_kinds - 1
-    return Recurrence(best.period, best.kind, spare >= 1, True)
+    return Recurrence(best.period, best.kind, best.n_known - best.n_kinds >= 2, True)
 
 
 def _alike(depth: Floats, error: Floats, settings: DipSettings) -> bool:
@@ -148,7 +153,7 @@ def _trial(
         return None
     if len(zeros) == 2 and np.median(dips.depth[kind == 1]) > np.median(dips.depth[kind == 0]):
         kind = np.where(kind >= 0, 1 - kind, kind)
-    return _Trial(period, kind, len(zeros))
+    return _Trial(period, kind, len(zeros), foreseen - missed)
 
 
 def _kinds(dips: SingleDips, period: float, zero: float, late: float) -> tuple[Indices, list[float]]:
@@ -208,32 +213,29 @@ def _missed(
     return int(np.count_nonzero(least > -0.4 * depth)), len(least)
 
 
-def _best(trials: list[_Trial], dips: SingleDips, settings: DipSettings) -> _Trial:
-    """Of those with one kind the longest, of others the one with the most dips, then the longest.
+def _best(trials: list[_Trial], dips: SingleDips) -> _Trial:
+    """The period of one kind of dips, or of two where these differ.
 
-    A period of equal dips is half of one with two kinds; it stays, unless alternate dips differ.
+    Of several the one that foresees most of what is there, and of those the longest: the shorter ones foresee
+    more that falls into gaps.
     """
-
-    def known(one: _Trial) -> int:
-        return int(np.count_nonzero(one.kind >= 0))
-
-    most = max(known(one) for one in trials)
-    some = [one for one in trials if known(one) == most]
+    most = max(one.n_known for one in trials)
+    some = sorted((one for one in trials if one.n_known == most), key=lambda one: (one.seen, one.period))
     single = [one for one in some if one.n_kinds == 1]
-    if single:
-        best = max(single, key=lambda one: one.period)
-        double = [one for one in some if one.n_kinds == 2 and abs(one.period / best.period - 2.0) < 0.02]
-        unlike = [one for one in double if _differ(one, dips)]
-        return unlike[0] if unlike else best
-    return max(some, key=lambda one: one.period)
+    if not single:
+        return some[-1]
+    # At the ends of the light curve two kinds may foresee a dip less than one.
+    enough = 0.9 * single[-1].seen
+    unlike = [one for one in some if one.n_kinds == 2 and one.seen >= enough and _differ(one, dips)]
+    return unlike[-1] if unlike else single[-1]
 
 
 def _differ(one: _Trial, dips: SingleDips) -> bool:
-    """Whether the two kinds have other depths, by five errors."""
-    groups = [one.kind == k for k in (0, 1)]
-    means = [float(dips.depth[mine].mean()) for mine in groups]
-    errors = [
-        max(float(dips.depth[mine].std()), float(dips.error[mine].mean())) / float(np.sqrt(mine.sum()))
-        for mine in groups
-    ]
-    return means[0] - means[1] > 5.0 * float(np.hypot(errors[0], errors[1]))
+    """Whether the two kinds have other depths, by five errors and one part in fifty."""
+    means, errors = np.empty(2), np.empty(2)
+    for k in (0, 1):
+        depth, error = dips.depth[one.kind == k], dips.error[one.kind == k]
+        means[k] = depth.mean()
+        errors[k] = max(float(depth.std()), float(error.mean())) / np.sqrt(len(depth))
+    difference = float(means[0] - means[1])
+    return difference > max(5.0 * float(np.hypot(errors[0], errors[1])), _UNLIKE * float(means[0]))
