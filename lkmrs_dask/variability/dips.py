@@ -16,6 +16,7 @@ __all__ = ["DipSettings", "Dips", "find_dips"]
 Floats = NDArray[np.float64]
 
 _LEAST_POINTS = 20
+_PPT_RANGE = (1e-9, 1e9)
 
 
 class Dips(NamedTuple):
@@ -88,14 +89,17 @@ def find_dips(time: ArrayLike, flux: ArrayLike, settings: DipSettings | None = N
         raise UsageError(f"{len(time)} times and {len(flux)} fluxes: give one flux for each time")
     good = np.isfinite(time) & np.isfinite(flux)
     time, flux = time[good], flux[good]
-    middle = float(np.median(flux)) if len(flux) else np.nan
-    if len(time) < _LEAST_POINTS or not middle > 0:
-        return Dips()
     if not (np.diff(time) > 0).all():
         time, first = np.unique(time, return_index=True)
         flux = flux[first]
-    ppt = 1e3 * (flux / middle - 1.0)
-    if len(time) < _LEAST_POINTS or not 1e-9 < float(np.ptp(ppt)) < 1e9:
+    middle = float(np.median(flux)) if len(flux) >= _LEAST_POINTS else np.nan
+    if not middle > 0:
+        return Dips()
+    with np.errstate(over="ignore", invalid="ignore"):
+        ppt = 1e3 * (flux / middle - 1.0)
+        reach = float(np.ptp(ppt))
+    # Less is the rounding of constant flux, more is no relative flux.
+    if not _PPT_RANGE[0] < reach < _PPT_RANGE[1]:
         return Dips()
     curve = binned(time, ppt)
     dips = single_dips(curve, settings)
