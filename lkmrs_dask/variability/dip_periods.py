@@ -98,9 +98,11 @@ def _trials(curve: Binned, dips: SingleDips, settings: DipSettings) -> list[_Tri
     n = len(dips.time)
     spare = int(settings.most_stray * n) if n >= _MANY else 0
     some = dips.time[:_BASE]
+    # Stray ones may be more frequent among the first.
+    enough = len(some) - min(spare, int(2.0 * settings.most_stray * len(some)))
     trials = []
     for period, anchor in _candidates(some, _LEAST_WIDTHS * dips.width * curve.step, 0.1 * late):
-        if _explained(some, period, float(some[anchor]), 2.0 * late) < len(some) - spare:
+        if _explained(some, period, float(some[anchor]), 2.0 * late) < enough:
             continue
         trials.append(_trial(curve, dips, period, anchor, late, spare, settings))
     return [one for one in trials if one is not None]
@@ -183,10 +185,11 @@ def _fitted(time: Floats, period: float, zero: float, late: float) -> tuple[floa
         cycle = np.round(away / period)
         use = (np.abs(away) <= reach) & (np.abs(away - cycle * period) <= late)
         x, y = cycle[use], time[use]
-        if len(x) >= 2 and np.ptp(x) > 0:
-            x0, y0 = x.mean(), y.mean()
-            slope = float((x - x0) @ (y - y0) / ((x - x0) @ (x - x0)))
-            zero, period = float(y0 - slope * x0), slope
+        x0, y0 = x.sum() / max(1, len(x)), y.sum() / max(1, len(y))
+        spread = (x - x0) @ (x - x0)
+        if spread > 0:
+            period = float((x - x0) @ (y - y0) / spread)
+            zero = float(y0 - period * x0)
         if reach > span:
             return period, zero
         reach *= 2.0

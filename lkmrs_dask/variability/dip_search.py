@@ -301,9 +301,10 @@ def _levels(curve: Binned, at: int, width: int, settings: DipSettings) -> tuple[
     for part in (slice(max(0, at - wing - side), max(0, at - wing)), slice(end, end + side)):
         near = np.abs(curve.time[part] - middle) <= reach
         near &= curve.stretch[part] == curve.stretch[at]
-        if np.count_nonzero(near) < 2:
+        flux = np.sort(curve.flux[part][near])
+        if len(flux) < 2:
             return None
-        levels.append(float(np.median(curve.flux[part][near])))
+        levels.append(0.5 * float(flux[(len(flux) - 1) // 2] + flux[len(flux) // 2]))
     before, after = levels
     depth = 0.5 * (before + after) - float(curve.flux[at : at + width].mean())
     return (before, after) if abs(after - before) <= settings.most_step * depth else None

@@ -265,7 +265,7 @@ def test_wrong_calls() -> None:
         {"most_stray": "a"},
     ):
         with pytest.raises(UsageError, match=next(iter(wrong))):
-            DipSettings(**wrong)  # type: ignore[arg-type]
+            DipSettings(**wrong)
 
 
 def curve_of(shared: Path, files: str, table: TableFormat | None = None) -> Stitched:
