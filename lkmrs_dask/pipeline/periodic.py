@@ -125,7 +125,7 @@ def _with_periods(best: pa.Table) -> pa.Table:
 def _with_origin(best: pa.Table) -> pa.Table:
     """What the class rests on."""
     by_rules = pc.equal(best.column("variable_class"), best.column("rule_class"))
-    dips = pc.and_(best.column("from_dips"), pc.fill_null(by_rules, False))
+    dips = pc.fill_null(pc.and_(best.column("from_dips"), by_rules), False)
     return best.append_column("class_from", pc.if_else(dips, "dips", "frequencies"))
 
 
