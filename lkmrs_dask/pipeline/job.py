@@ -24,6 +24,7 @@ from lkmrs_dask.stars.rv_settings import RvVariableSettings
 from lkmrs_dask.stars.rv_zero_summary import ZeroPointSettings
 from lkmrs_dask.variability.classifier import ClassifierSettings
 from lkmrs_dask.variability.curve_settings import CurveSettings
+from lkmrs_dask.variability.dip_search import DipSettings
 from lkmrs_dask.variability.frequency_settings import FrequencySettings
 from lkmrs_dask.variability.rule_settings import RuleSettings
 from lkmrs_dask.variability.training_choice import TrainingChoice
@@ -43,6 +44,7 @@ SECTIONS: dict[str, Any] = {
     "hr_diagram": HrSettings,
     "variability": CurveSettings,
     "frequencies": FrequencySettings,
+    "dips": DipSettings,
     "variable_rules": RuleSettings,
     "training": TrainingChoice,
     "classifier": ClassifierSettings,
@@ -74,7 +76,7 @@ class Job:
     light_curves : tuple of LightCurveSpec
         Light curves of its stars.
     error_law, comparison, offsets, metal_poor, high_velocity, rv_variables, zero_points, hr_diagram,
-    variability, frequencies, variable_rules, training, classifier, verdict
+    variability, frequencies, dips, variable_rules, training, classifier, verdict
         Settings of these analyses.
     orbits : OrbitSettings or None
         Of the search for orbits, which takes half a second a star; None without one.
@@ -100,6 +102,7 @@ class Job:
     hr_diagram: HrSettings = field(default_factory=HrSettings)
     variability: CurveSettings = field(default_factory=CurveSettings)
     frequencies: FrequencySettings = field(default_factory=FrequencySettings)
+    dips: DipSettings = field(default_factory=DipSettings)
     variable_rules: RuleSettings = field(default_factory=RuleSettings)
     training: TrainingChoice = field(default_factory=TrainingChoice)
     classifier: ClassifierSettings = field(default_factory=ClassifierSettings)

@@ -25,7 +25,7 @@ _OF_STAR = ("uid", "gaia_source_id", "kic_epic", "tic")
 _OF_CURVE = (
     "star_id", "ra", "dec", "mission", "variable_class", "confidence", "agree", "rule_class", "rule_score",
     "model_class", "model_probability", "period", "f_main", "f_base", "nu_hump", "amp_main", "snr_main",
-    "n_peaks", "teff", "logg", "m_g", "rv_amplitude",
+    "n_peaks", "from_dips", "teff", "logg", "m_g", "rv_amplitude",
 )  # fmt: skip
 _MAGNITUDE = 2.5 / np.log(10.0) * 1e-3  # mag of a relative amplitude of a ppt
 _MISSIONS = {"kepler": ("Kepler", "K2"), "tess": ("TESS",)}
@@ -38,8 +38,9 @@ class Periodic:
     Parameters
     ----------
     table : pyarrow.Table
-        A row a star with a significant frequency: what its best light curve says, its identifiers, whether
-        it is known, and ``kepler`` and ``tess``: whose light curves show it.
+        A row a star with a significant frequency or eclipses: what its best light curve says, its
+        identifiers, whether it is known, ``class_from``: ``frequencies`` or ``dips``, and ``kepler`` and
+        ``tess``: whose light curves show it.
     counts : dict
         ``n_periodic`` and ``n_periodic_known`` of the survey's stars, and ``n_periodic_not_in_survey``.
     classes : dict
@@ -82,7 +83,7 @@ def find_periodic(stars: pa.Table, known: KnownStars, draft: Draft) -> Periodic 
     # A light curve of no star of the survey is known by the name of its file.
     uid = pc.coalesce(best.column("uid"), star)
     best = best.set_column(best.column_names.index("uid"), "uid", uid)
-    best = _with_periods(best)
+    best = _with_origin(_with_periods(best))
     for name, column in _knowledge(best, stars, known).items():
         best = best.append_column(name, column)
     shown = rows.filter(pc.is_valid(rows.column("variable_class")))
@@ -119,6 +120,13 @@ def _with_periods(best: pa.Table) -> pa.Table:
     column = pa.array(periods, pa.float64(), from_pandas=True)
     best = best.set_column(best.column_names.index("period"), "period", column)
     return best.append_column("nu_max", nu_max)
+
+
+def _with_origin(best: pa.Table) -> pa.Table:
+    """What the class rests on."""
+    by_rules = pc.equal(best.column("variable_class"), best.column("rule_class"))
+    dips = pc.fill_null(pc.and_(best.column("from_dips"), by_rules), False)
+    return best.append_column("class_from", pc.if_else(dips, "dips", "frequencies"))
 
 
 def _knowledge(best: pa.Table, stars: pa.Table, known: KnownStars) -> dict[str, pa.ChunkedArray]:

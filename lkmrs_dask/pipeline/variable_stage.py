@@ -56,7 +56,7 @@ def write_variables(
         forget_training(draft, classifier=True)
     elif job.training.table:
         forget_training(draft, classifier=False)
-    settings = VariableSettings(job.variability, rules=job.variable_rules, verdict=job.verdict)
+    settings = VariableSettings(job.variability, rules=job.variable_rules, verdict=job.verdict, dips=job.dips)
     work = MapWork(
         VARIABLES, FREQUENCIES, catalog,
         partial(_variables, settings, training.model if training is not None else None),

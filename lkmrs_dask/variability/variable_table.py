@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from lkmrs_dask.schema import Column, TableSchema
 from lkmrs_dask.variability.classifier import UNCERTAIN, Classifier
 from lkmrs_dask.variability.curve_settings import CurveSettings
+from lkmrs_dask.variability.dip_rules import better_period, classify_by_dips
+from lkmrs_dask.variability.dips import Dips, DipSettings, find_dips
 from lkmrs_dask.variability.feature_names import FEATURE_NAMES, FEATURES, Feature
 from lkmrs_dask.variability.features import (
     FeatureSettings,
@@ -35,31 +37,46 @@ __all__ = ["VARIABLES", "VariableSettings", "variable_rows"]
 Floats = NDArray[np.float64]
 
 _SURE = 0.7  # confidence from which on the longer of two light curves tells a star's class and period (ours)
+_MORE = {"period": "; of an EB that of its dips where frequencies give none, or a part of it"}
 _UNITS = {"1/d": "1 / d", "ppt^2/uHz": ""}  # as FITS spells them; the second is a logarithm
 
 
 def _feature(one: Feature) -> Column:
-    return Column(
-        one.name, "float64", f"{one.meaning[0].upper()}{one.meaning[1:]}", _UNITS.get(one.unit, one.unit)
-    )
+    meaning = f"{one.meaning[0].upper()}{one.meaning[1:]}{_MORE.get(one.name, '')}"
+    return Column(one.name, "float64", meaning, _UNITS.get(one.unit, one.unit))
 
+
+_OF_DIPS = (
+    Column("n_dips", "int32", "Dips that were seen whole"),
+    Column(
+        "dips_period", "float64", "Days from one dip of a kind to the next; of equal dips half an orbit", "d"
+    ),
+    Column("dips_certain", "bool", "Whether more dips than one or two intervals tell that period"),
+    Column("dips_time", "float64", "Time of the first dip, of the deeper kind where there are two", "d"),
+    Column("dips_depth", "float64", "Depth of that kind", "ppt"),
+    Column("dips_depth_2", "float64", "Depth of the other kind; null where all dips are alike", "ppt"),
+    Column("dips_duration", "float64", "Duration at half depth", "d"),
+    Column("dips_significance", "float64", "Root of the summed squares of their signal-to-noise ratios"),
+)
 
 VARIABLES = TableSchema(
     "variables",
     columns=(
         *IDENTITY,
         Column("mission", "string", "Kepler, K2, TESS, or empty for others"),
-        Column("variable_class", "string", "Class of the star; null without a significant frequency"),
+        Column("variable_class", "string", "Class of the star; null without a frequency or eclipses"),
         Column("confidence", "float64", "How sure the class is, from 0 to 1"),
-        Column("agree", "bool", "Both classifiers give the same class; null without a trained model"),
+        Column("agree", "bool", "Both classifiers give the same class; null where the model gives none"),
         Column("best", "bool", "Of the star's light curves the one whose class is the star's"),
-        Column("rule_class", "string", "Class by the rules; null without a significant frequency"),
+        Column("rule_class", "string", "Class by the rules; null without a frequency or eclipses"),
+        Column("from_dips", "bool", "The rules' class is that of recurring dips, not of frequencies"),
         Column("rule_score", "float64", "Share of the rule's conditions that hold"),
         Column("rule_reasons", "string", "What spoke for the class and against others"),
         Column("model_class", "string", "Class by the trained model; null where there is none"),
         Column("model_probability", "float64", "Its probability"),
         *(Column(f"p_{name}", "float64", f"Probability of {name} by the trained model") for name in CLASSES),
         *(_feature(one) for one in FEATURES),
+        *_OF_DIPS,
         Column("n_points", "int32", "Points of the light curve"),
         Column("n_segments", "int32", "Quarters, campaigns or sectors of it"),
         Column("problem", "string", "Why the light curve could not be used; null where it could"),
@@ -78,6 +95,7 @@ class VariableSettings:
     features: FeatureSettings = field(default_factory=FeatureSettings)
     rules: RuleSettings = field(default_factory=RuleSettings)
     verdict: VerdictSettings = field(default_factory=VerdictSettings)
+    dips: DipSettings = field(default_factory=DipSettings)
 
 
 def variable_rows(
@@ -117,15 +135,17 @@ def variable_rows(
     rows: list[dict[str, Any]] = []
     vectors = np.full((len(frequencies), len(FEATURE_NAMES)), np.nan)
     rules: list[RuleClass | None] = []
+    eclipses: list[_Eclipses] = []
     for at, row in enumerate(frequencies.to_pylist()):
-        problem, rule = row["problem"], None
+        problem, rule, dips = row["problem"], None, _Eclipses()
         if problem is None:
             one = curves.get((row["star_id"], row["mission"]))
             star = stars.get(row["star_id"], StarParameters())
             found, problem = guarded(_described, row, one, star, settings)
             if found is not None:
-                vectors[at], rule = found
+                vectors[at], rule, dips = found
         rules.append(rule)
+        eclipses.append(dips)
         rows.append(
             {"problem": problem} | {name: row[name] for name in ("mission", "n_points", "n_segments")}
         )
@@ -134,17 +154,50 @@ def variable_rows(
             name: value for name, value in zip(FEATURE_NAMES, vector.tolist(), strict=True) if value == value
         }
     _classify(rows, rules, vectors, settings, classifier)
+    for row, dips in zip(rows, eclipses, strict=True):
+        row |= dips.columns(row.get("variable_class", ""), row.get("period", np.nan))
     _choose(rows, frequencies.column("star_id").to_pylist())
     return star_rows(frequencies, range(len(rows)), rows, VARIABLES)
 
 
+class _Eclipses(NamedTuple):
+    """Dips of a light curve, and whether the class by rules is theirs; None without a curve."""
+
+    dips: Dips = Dips()
+    from_dips: bool | None = None
+
+    def columns(self, variable_class: str, period: float) -> dict[str, Any]:
+        """Columns of a star whose class and period by frequencies are these."""
+        if self.from_dips is None:
+            return {}
+        dips = self.dips
+        numbers = {
+            "dips_period": dips.period, "dips_time": dips.time, "dips_depth": dips.depth,
+            "dips_depth_2": dips.depth_2, "dips_duration": dips.duration,
+        }  # fmt: skip
+        if variable_class == "EB":
+            numbers["period"] = dips.period if self.from_dips else better_period(period, dips)
+        known = {name: value if np.isfinite(value) else None for name, value in numbers.items()}
+        return known | {
+            "from_dips": self.from_dips, "n_dips": dips.n, "dips_certain": dips.certain if dips.n else None,
+            "dips_significance": dips.significance if dips.n else None,
+        }  # fmt: skip
+
+
 def _described(
     row: Mapping[str, Any], one: StarCurve | None, star: StarParameters, settings: VariableSettings
-) -> tuple[Floats, RuleClass]:
+) -> tuple[Floats, RuleClass, _Eclipses]:
     if one is None or one.problem is not None:
         raise LookupError("its light curve is not there")
-    vector = light_curve_features(one.curve.time, one.curve.flux, _peaks(row), star, settings.features)
-    return vector, classify_by_rules(vector, settings.rules)
+    time, flux = one.curve.time, one.curve.flux
+    vector = light_curve_features(time, flux, _peaks(row), star, settings.features)
+    rule, dips = classify_by_rules(vector, settings.rules), find_dips(time, flux, settings.dips)
+    # Where frequencies say something dips must be sure to say more.
+    if not rule.variable_class or (rule.variable_class == UNCERTAIN and dips.certain):
+        of_dips = classify_by_dips(dips, star, settings.rules)
+        if of_dips.variable_class:
+            return vector, of_dips, _Eclipses(dips, True)
+    return vector, rule, _Eclipses(dips, False)
 
 
 def _peaks(row: Mapping[str, Any]) -> Peaks:
@@ -189,9 +242,9 @@ def _classify(
             row |= {
                 "variable_class": str(judged.variable_class[at]),
                 "confidence": float(judged.confidence[at]),
-                "agree": bool(judged.agree[at]),
             }
         if predicted.variable_class[at]:
+            row["agree"] = bool(judged.agree[at]) if judged.variable_class[at] else None
             row["model_class"] = str(predicted.variable_class[at])
             row["model_probability"] = float(predicted.probability[at])
             known = zip(classifier.classes, predicted.probabilities[at].tolist(), strict=True)

@@ -22,7 +22,7 @@ Names = NDArray[np.str_]
 
 
 class RuleClasses(NamedTuple):
-    """Classes by rules (n,), empty for stars without a significant frequency, and their scores (n,)."""
+    """Classes by rules (n,), empty for stars that they say nothing of, and their scores (n,)."""
 
     variable_class: Names
     score: Floats
@@ -31,7 +31,7 @@ class RuleClasses(NamedTuple):
 class Verdict(NamedTuple):
     """Class (n,), confidence from 0 to 1 (n,), and whether rules and model say the same (n,).
 
-    The class is empty and the confidence NaN for a star without a significant frequency.
+    The class is empty and the confidence NaN for a star without a class by rules.
     """
 
     variable_class: Names
@@ -97,7 +97,9 @@ def verdict(
 
     With w the weight of the rules times the score of their class, the probability p of that class becomes
     p + w (1 - p), that of all others (1 - w) p; the best is the star's class.  So the class that the rules
-    name wins where the model is not sure, and loses where it is.  Rules that name none have no say.
+    name wins where the model is not sure, and loses where it is.  Rules that name none have no say.  Of
+    stars without a significant frequency the model says nothing: where dips give them a class by rules
+    (`lkmrs_dask.variability.dip_rules.classify_by_dips`), that is their class, as sure as its score.
 
     Parameters
     ----------
@@ -131,10 +133,12 @@ def verdict(
     score = np.clip(np.nan_to_num(np.asarray(rules.score, np.float64)), 0.0, 1.0)
     weight = (settings.rules * score * named.any(axis=1))[:, None]
     mixed = winners(classes, (1.0 - weight) * probabilities + weight * named, settings.least)
-    # The paper's variables have a significant frequency: of others neither classifier says anything.
-    known = (names != "") & (mixed.variable_class != "")
+    # The paper's variables have a significant frequency; of others only dips, by rules, tell anything.
+    known = names != ""
+    alone = known & (mixed.variable_class == "")
+    by_rules = np.where(score >= settings.least, names, UNCERTAIN)
     return Verdict(
-        np.where(known, mixed.variable_class, ""),
-        np.where(known, mixed.probability, np.nan),
+        np.where(known, np.where(alone, by_rules, mixed.variable_class), ""),
+        np.where(known, np.where(alone, score, mixed.probability), np.nan),
         known & (names == np.asarray(prediction.variable_class, str)),
     )

@@ -33,6 +33,7 @@ variable_stars = TableDefinition(
                     "pos.eq.dec;meta.main", nullable=False),
         _text("Class", "variable_class", "Class of the variable", "meta.code.class"),
         _float("Conf", "confidence", "How sure the class is, from 0 to 1", "", 2, "stat.probability"),
+        _text("From", "class_from", "What the class rests on: frequencies or dips (2)", "meta.code"),
         _text("Rules", "rule_class", "Class by the rules (1)", "meta.code.class"),
         _text("Model", "model_class", "Class by the trained model (1)", "meta.code.class"),
         _float("pModel", "model_probability", "Probability of that class", "", 2, "stat.probability"),
@@ -54,6 +55,8 @@ variable_stars = TableDefinition(
     notes=(
         "Two classifiers see each light curve: rules with published thresholds, and a model that was trained "
         "on stars of known class. Class is what both together say.",
+        "Eclipses too rare to make a significant frequency are seen one by one, as dips that recur; the "
+        "class is then that of the rules, and the period that of the dips.",
     ),
 )  # fmt: skip
 """A row a star; `lkmrs_dask.pipeline.periodic` makes them."""

@@ -1,0 +1,142 @@
+"""Recurring dips of a light curve: eclipses too rare for a frequency, and their period."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lkmrs_dask.errors import UsageError
+from lkmrs_dask.variability.dip_periods import Recurrence, recurrence
+from lkmrs_dask.variability.dip_search import Binned, DipSettings, SingleDips, binned, single_dips
+
+__all__ = ["DipSettings", "Dips", "find_dips"]
+
+Floats = NDArray[np.float64]
+
+_LEAST_POINTS = 20
+_PPT_RANGE = (1e-9, 1e9)
+
+
+class Dips(NamedTuple):
+    """Dips of a light curve; NaN for what cannot be said.
+
+    Attributes
+    ----------
+    n : int
+        Dips that were seen whole, with a level on both sides.
+    period : float
+        Days from one of a kind to the next; NaN where there is but one, or where several would do.
+    time : float
+        Time of the first, of the deeper kind where there are two, in the unit of the time given.
+    depth, depth_2 : float
+        ppt, in the middle of the deeper and of the other kind; NaN for the latter where all are alike.
+    phase_2 : float
+        Time from a dip of the deeper kind to the next of the other, in periods.
+    duration : float
+        Days, at half depth.
+    significance : float
+        Root of the summed squares of depths over the scatter of boxes as wide.
+    certain : bool
+        Whether the period is more than one or two intervals: every dip but few is foreseen by it, and one at
+        least confirms it.
+    periodic : bool
+        Whether one period foresees the dips; two alike, or one of each kind, do not contradict one.
+    """
+
+    n: int = 0
+    period: float = np.nan
+    time: float = np.nan
+    depth: float = np.nan
+    depth_2: float = np.nan
+    phase_2: float = np.nan
+    duration: float = np.nan
+    significance: float = 0.0
+    certain: bool = False
+    periodic: bool = False
+
+
+def find_dips(time: ArrayLike, flux: ArrayLike, settings: DipSettings | None = None) -> Dips:
+    """Find dips that recur.
+
+    Dips are boxes of half an hour to 16 hours that lie well below the level before and after, against the
+    robust scatter of boxes as wide.  Those at the ends of a stretch, steps and single points are none.  The
+    period is the one that foresees the dips in one or two kinds, and no dip where there are points and none.
+
+    Parameters
+    ----------
+    time : array_like of float, shape (n,)
+        Days, in any order; rows that are not finite are left out.
+    flux : array_like of float, shape (n,)
+        Relative flux; it is divided by its median.
+    settings : DipSettings, optional
+        Thresholds.
+
+    Returns
+    -------
+    Dips
+        None are found in fewer than 20 points, constant flux, or flux without a positive median.
+
+    Raises
+    ------
+    UsageError
+        For arrays of different shapes.
+    """
+    settings = settings or DipSettings()
+    time, flux = np.asarray(time, np.float64).ravel(), np.asarray(flux, np.float64).ravel()
+    if len(time) != len(flux):
+        raise UsageError(f"{len(time)} times and {len(flux)} fluxes: give one flux for each time")
+    good = np.isfinite(time) & np.isfinite(flux)
+    time, flux = time[good], flux[good]
+    if not (np.diff(time) > 0).all():
+        time, first = np.unique(time, return_index=True)
+        flux = flux[first]
+    middle = float(np.median(flux)) if len(flux) >= _LEAST_POINTS else np.nan
+    if not middle > 0:
+        return Dips()
+    with np.errstate(over="ignore", invalid="ignore"):
+        ppt = 1e3 * (flux / middle - 1.0)
+        reach = float(np.ptp(ppt))
+    # Less is the rounding of constant flux, more is no relative flux.
+    if not _PPT_RANGE[0] < reach < _PPT_RANGE[1]:
+        return Dips()
+    curve = binned(time, ppt)
+    dips = single_dips(curve, settings)
+    if not len(dips.time):
+        return Dips()
+    found = recurrence(curve, dips, settings)
+    return _described(curve, dips, found)
+
+
+def _described(curve: Binned, dips: SingleDips, found: Recurrence) -> Dips:
+    first, second = dips.time[found.kind == 0], dips.time[found.kind == 1]
+    depth, duration = _profile(curve, first, dips.width)
+    depth_2 = _profile(curve, second, dips.width)[0] if len(second) else np.nan
+    apart = (second[0] - first[0]) / found.period if len(second) else np.nan
+    return Dips(
+        n=len(dips.time),
+        period=found.period,
+        time=float(first.min()),
+        depth=depth,
+        depth_2=depth_2,
+        phase_2=float(apart % 1.0),
+        duration=duration,
+        significance=float(np.sqrt(np.sum(dips.snr**2))),
+        certain=found.certain,
+        periodic=found.periodic,
+    )
+
+
+def _profile(curve: Binned, middles: Floats, width: int) -> tuple[float, float]:
+    """Depth in the middle, and width at half depth, of dips laid upon one another."""
+    half = 0.5 * width * curve.step
+    away = np.concatenate([curve.time - middle for middle in middles])
+    lack = np.tile(-curve.rest, len(middles))
+    near = np.abs(away) <= 2.0 * half + curve.step
+    away, lack = np.abs(away[near]), lack[near]
+    core = away <= max(0.3 * half, np.sort(away)[min(2, len(away) - 1)])
+    depth = float(np.mean(lack[core]))
+    # The area over the depth: all of a box, half of a triangle.
+    area = float(lack.sum()) / len(middles) * curve.step
+    return depth, area / depth if depth > 0 else np.nan
