@@ -13,10 +13,11 @@ from lkmrs_dask.errors import UsageError
 from lkmrs_dask.variability.combinations import find_relations, instrumental_lines
 from lkmrs_dask.variability.frequency_settings import INSTRUMENTAL_LINES, FrequencySettings
 from lkmrs_dask.variability.grid import frequency_grid
+from lkmrs_dask.variability.images import MARGIN
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, fit_in_time, normal_matrix
 from lkmrs_dask.variability.noise import local_noise, noise_definition
 from lkmrs_dask.variability.one_thread import ONE_THREAD
-from lkmrs_dask.variability.prewhiten import Prewhitened, prewhiten
+from lkmrs_dask.variability.prewhiten import Prewhitened, Wanted, prewhiten
 from lkmrs_dask.variability.series import clean_series
 from lkmrs_dask.variability.transform import PAD, Transforms
 from lkmrs_dask.variability.uncertainties import FrequencyErrors, correlation_length, frequency_errors
@@ -77,8 +78,8 @@ class Frequencies:
         Weighted root mean square of the residual.
     correlation : float
         Correlation length of the residual in points.
-    n_slow : int
-        Frequencies below `f_min` that were taken away too; they are not part of the model.
+    n_slow, n_fast : int
+        Frequencies below `f_min` and above `f_max` that were taken away too; they are not part of the model.
     noise_definition : str
     n_rounds : int
         Spectra that were made.
@@ -107,6 +108,7 @@ class Frequencies:
     residual_rms: float
     correlation: float
     n_slow: int
+    n_fast: int
     noise_definition: str
     n_rounds: int
     stopped_by: str
@@ -138,6 +140,7 @@ class Frequencies:
             "residual_rms": self.residual_rms,
             "correlation": self.correlation,
             "n_slow": self.n_slow,
+            "n_fast": self.n_fast,
             "noise_definition": self.noise_definition,
             "snr_min": self.settings.snr_min,
             "stopped_by": self.stopped_by,
@@ -226,18 +229,20 @@ def find_frequencies(
         )
     series = clean_series(time, flux, flux_err)
     wanted = frequency_grid(series.time, f_min, f_max, oversampling)
-    # From 1/T on: side lobes of what is slower than wanted would pass for frequencies.
-    grid = replace(wanted, first=min(wanted.first, math.ceil(oversampling)))
+    # Side lobes of what is slower or faster than wanted would pass for frequencies.
+    last = wanted.last + math.ceil(MARGIN * oversampling)
+    grid = replace(wanted, first=min(wanted.first, math.ceil(oversampling)), last=last)
     transforms = Transforms(series, grid)
+    limits = Wanted(wanted.first, wanted.last + 1.0)
     with ONE_THREAD:
-        first = prewhiten(transforms, settings, wanted.first)
+        first = prewhiten(transforms, settings, limits)
         found, residual, noise, power = _finish(transforms, first, settings)
-        errors = _errors(transforms, found, noise, settings)
-    full = np.count_nonzero(first.sinusoids.place >= wanted.first) >= settings.max_frequencies
-    fast = found.place >= wanted.first
-    n_slow = int(np.count_nonzero(~fast))
-    found, noise = replace(found, place=found.place[fast], phasor=found.phasor[fast]), noise[fast]
-    errors = FrequencyErrors(*(values[fast] for values in errors))
+        errors = _errors(transforms, found, residual, noise, settings)
+    full = limits.count(first.sinusoids.place) >= settings.max_frequencies
+    told = limits.contains(found.place)
+    n_slow, n_fast = (int(np.count_nonzero(one)) for one in limits.outside(found.place))
+    found, noise = replace(found, place=found.place[told], phasor=found.phasor[told]), noise[told]
+    errors = FrequencyErrors(*(values[told] for values in errors))
     frequency, amplitude = grid.step * found.place, np.abs(found.phasor)
     relations = find_relations(frequency, errors.frequency, amplitude, series.baseline, settings)
     flags = _flags(transforms, found, noise, power, settings)
@@ -259,6 +264,7 @@ def find_frequencies(
         residual_rms=float(np.sqrt(series.weights @ residual**2)),
         correlation=correlation_length(residual),
         n_slow=n_slow,
+        n_fast=n_fast,
         noise_definition=noise_definition(settings),
         n_rounds=first.rounds,
         stopped_by="max_frequencies" if full else "noise",
@@ -338,10 +344,10 @@ def _is_ambiguous(transforms: Transforms) -> bool:
 
 
 def _errors(
-    transforms: Transforms, found: Sinusoids, noise: Floats, settings: FrequencySettings
+    transforms: Transforms, found: Sinusoids, residual: Floats, noise: Floats, settings: FrequencySettings
 ) -> FrequencyErrors:
     if 3 * len(found) + 1 >= len(transforms.series.time):
         # There is nothing left to tell the noise by.
         return FrequencyErrors(*(np.full(len(found), np.nan) for _ in range(3)))
-    matrix = normal_matrix(transforms, found)
+    matrix = normal_matrix(transforms, found, float(transforms.series.weights @ residual**2))
     return frequency_errors(found.phasor, matrix, noise, transforms.grid.step, settings.noise)
