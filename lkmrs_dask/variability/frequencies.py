@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.errors import UsageError
+from lkmrs_dask.variability.beyond import searched_grid, wider_grid
 from lkmrs_dask.variability.combinations import find_relations, instrumental_lines
 from lkmrs_dask.variability.frequency_settings import INSTRUMENTAL_LINES, FrequencySettings
-from lkmrs_dask.variability.grid import frequency_grid
-from lkmrs_dask.variability.images import MARGIN
+from lkmrs_dask.variability.grid import FrequencyGrid, frequency_grid
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, fit_in_time, normal_matrix
 from lkmrs_dask.variability.noise import local_noise, noise_definition
 from lkmrs_dask.variability.one_thread import ONE_THREAD
 from lkmrs_dask.variability.prewhiten import Prewhitened, Wanted, prewhiten
-from lkmrs_dask.variability.series import clean_series
+from lkmrs_dask.variability.series import Series, clean_series
 from lkmrs_dask.variability.transform import PAD, Transforms
 from lkmrs_dask.variability.uncertainties import FrequencyErrors, correlation_length, frequency_errors
 
@@ -227,23 +227,27 @@ def find_frequencies(
         raise UsageError(
             f"oversampling must be {LEAST_OVERSAMPLING:g} or more for frequencies, not {oversampling}"
         )
-    series = clean_series(time, flux, flux_err)
-    wanted = frequency_grid(series.time, f_min, f_max, oversampling)
-    # Side lobes of what is slower or faster than wanted would pass for frequencies.
-    last = wanted.last + math.ceil(MARGIN * oversampling)
-    grid = replace(wanted, first=min(wanted.first, math.ceil(oversampling)), last=last)
-    transforms = Transforms(series, grid)
-    limits = Wanted(wanted.first, wanted.last + 1.0)
     with ONE_THREAD:
+        series = clean_series(time, flux, flux_err)
+        wanted = frequency_grid(series.time, f_min, f_max, oversampling)
+        return _find(series, wanted, settings)
+
+
+def _find(series: Series, wanted: FrequencyGrid, settings: FrequencySettings) -> Frequencies:
+    limits = Wanted(wanted.first, wanted.last + 1.0)
+    grid: FrequencyGrid | None = searched_grid(series, wanted)
+    while grid is not None:
+        transforms = Transforms(series, grid)
         first = prewhiten(transforms, settings, limits)
         found, residual, noise, power = _finish(transforms, first, settings)
-        errors = _errors(transforms, found, residual, noise, settings)
+        grid = wider_grid(series, grid, power, residual)
+    errors = _errors(transforms, found, residual, noise, settings)
     full = limits.count(first.sinusoids.place) >= settings.max_frequencies
     told = limits.contains(found.place)
     n_slow, n_fast = (int(np.count_nonzero(one)) for one in limits.outside(found.place))
     found, noise = replace(found, place=found.place[told], phasor=found.phasor[told]), noise[told]
     errors = FrequencyErrors(*(values[told] for values in errors))
-    frequency, amplitude = grid.step * found.place, np.abs(found.phasor)
+    frequency, amplitude = wanted.step * found.place, np.abs(found.phasor)
     relations = find_relations(frequency, errors.frequency, amplitude, series.baseline, settings)
     flags = _flags(transforms, found, noise, power, settings)
     return Frequencies(
