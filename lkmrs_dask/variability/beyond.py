@@ -12,7 +12,7 @@ from lkmrs_dask.variability.grid import MOST_BINS, FrequencyGrid, nyquist
 from lkmrs_dask.variability.images import MARGIN
 from lkmrs_dask.variability.series import Series
 
-__all__ = ["searched_grid", "wider_grid"]
+__all__ = ["is_even", "searched_grid", "wider_grid"]
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +36,9 @@ def searched_grid(series: Series, wanted: FrequencyGrid) -> FrequencyGrid:
     )
 
 
-def wider_grid(series: Series, searched: FrequencyGrid, power: Floats, residual: Floats) -> FrequencyGrid | None:
+def wider_grid(
+    series: Series, searched: FrequencyGrid, power: Floats, residual: Floats
+) -> FrequencyGrid | None:
     """Grid up to the Nyquist frequency, when much of the residual varies faster than was searched.
 
     By Parseval's theorem the mean power of all frequencies follows from the residual itself.
@@ -65,12 +67,12 @@ def wider_grid(series: Series, searched: FrequencyGrid, power: Floats, residual:
     top = power[-math.ceil(max(_TOP / searched.step, MARGIN * searched.oversampling)) :]
     noise = float(np.median(top)) / math.log(2.0)
     error = share * math.sqrt(searched.oversampling / inside)
-    if beyond <= (_EXCESS + _SURE * error) * noise or not _is_even(series.time):
+    if beyond <= (_EXCESS + _SURE * error) * noise or not is_even(series.time):
         return None
     return replace(searched, last=math.ceil(limit + MARGIN * searched.oversampling))
 
 
-def _is_even(time: Floats) -> bool:
+def is_even(time: Floats) -> bool:
     """Whether most intervals are whole multiples of one: else there is no highest frequency."""
     step = np.diff(time)
     whole = step / np.median(step)

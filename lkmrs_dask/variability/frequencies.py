@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.errors import UsageError
-from lkmrs_dask.variability.beyond import searched_grid, wider_grid
+from lkmrs_dask.variability.beyond import is_even, searched_grid, wider_grid
 from lkmrs_dask.variability.combinations import find_relations, instrumental_lines
 from lkmrs_dask.variability.frequency_settings import INSTRUMENTAL_LINES, FrequencySettings
-from lkmrs_dask.variability.grid import FrequencyGrid, frequency_grid
+from lkmrs_dask.variability.grid import FrequencyGrid, frequency_grid, nyquist
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, fit_in_time, normal_matrix
 from lkmrs_dask.variability.noise import local_noise, noise_definition
 from lkmrs_dask.variability.one_thread import ONE_THREAD
@@ -60,7 +60,7 @@ class Frequencies:
         Radians, from -pi to pi, at `time_zero`.
     snr, noise : ndarray of float64
         Amplitude over noise, and the noise (unit of flux), both in the final residual.
-    harmonic_of, harmonic : ndarray of int64
+    harmonic_of, harmonic, harmonic_divisor : ndarray of int64
         See `lkmrs_dask.variability.combinations.Relations`.
     combination_of, combination : ndarray of int64, shape (n, 2)
         See there.
@@ -98,6 +98,7 @@ class Frequencies:
     noise: Floats
     harmonic_of: Integers
     harmonic: Integers
+    harmonic_divisor: Integers
     combination_of: Integers
     combination: Integers
     flags: Integers
@@ -129,8 +130,8 @@ class Frequencies:
         """For JSON: what is of the whole light curve, and ``frequencies``, a list of one mapping each.
 
         Of a frequency: frequency, amplitude and phase, each with ``_err``; snr; ``harmonic_of`` (None, or the
-        row and the multiple), ``combination_of`` (None, or a list of rows and factors), ``flags`` (names).
-        Rows count from 0.  What is not finite is None.
+        row, the multiple and of which part), ``combination_of`` (None, or a list of rows and factors),
+        ``flags`` (names).  Rows count from 0.  What is not finite is None.
         """
         return {
             "n_points": self.n_points,
@@ -151,7 +152,9 @@ class Frequencies:
         names = ("frequency", "frequency_err", "amplitude", "amplitude_err", "phase", "phase_err", "snr")
         row: dict[str, Any] = {name: _or_none(getattr(self, name)[i]) for name in names}
         harmonic, pair = int(self.harmonic_of[i]), self.combination_of[i]
-        row["harmonic_of"] = None if harmonic < 0 else {"row": harmonic, "multiple": int(self.harmonic[i])}
+        row["harmonic_of"] = None if harmonic < 0 else {
+            "row": harmonic, "multiple": int(self.harmonic[i]), "divisor": int(self.harmonic_divisor[i]),
+        }  # fmt: skip
         row["combination_of"] = (
             None
             if pair[0] < 0
@@ -248,7 +251,8 @@ def _find(series: Series, wanted: FrequencyGrid, settings: FrequencySettings) ->
     found, noise = replace(found, place=found.place[told], phasor=found.phasor[told]), noise[told]
     errors = FrequencyErrors(*(values[told] for values in errors))
     frequency, amplitude = wanted.step * found.place, np.abs(found.phasor)
-    relations = find_relations(frequency, errors.frequency, amplitude, series.baseline, settings)
+    mirror = nyquist(series.time) if len(frequency) > 1 and is_even(series.time) else math.inf
+    relations = find_relations(frequency, errors.frequency, amplitude, series.baseline, settings, mirror)
     flags = _flags(transforms, found, noise, power, settings)
     return Frequencies(
         frequency=frequency,

@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
 MARGIN = 10.0
-"""Resolution elements beyond the highest frequency wanted that are searched too: a peak beyond, or on the very
-end, would leave its side lobes (ours)."""
+"""Resolution elements beyond the highest frequency wanted that are searched too: a peak beyond, or on the
+very end, would leave its side lobes (ours)."""
 
 _COHERENT = 0.5  # |S| at the sampling frequency below which an image is no peak
 _UNEVEN = 1e-4  # relative change of the cadence in a year: the speed of the Earth over that of light

@@ -267,5 +267,7 @@ def normal_matrix(transforms: Transforms, found: Sinusoids, variance: float = 0.
 
     With the residual's variance, what is expected of amplitudes near the Nyquist frequency is part of them.
     """
-    normal = _Normal(_Window(transforms, found.place).matrix(found.phasor), np.zeros(3 * len(found) + 1), variance)
+    normal = _Normal(
+        _Window(transforms, found.place).matrix(found.phasor), np.zeros(3 * len(found) + 1), variance
+    )
     return normal.held(found.phasor, _loose(transforms, found.place)).matrix
