@@ -1,4 +1,4 @@
-"""Frequencies beyond those that are wanted: how far they are searched, lest their side lobes pass for others."""
+"""How far beyond the frequencies wanted others are searched, lest their side lobes pass for some."""
 
 from __future__ import annotations
 

@@ -87,8 +87,8 @@ def find_relations(
 
     A frequency can only be a multiple or a combination of independent ones that are stronger than itself.
     Each of the strongest is asked whether a series of multiples of it, of a half, a third or a fourth of
-    it goes on that chance does not explain: all of such a series are harmonics, with what of it lies beyond the
-    Nyquist frequency and is seen reflected.  A single multiple up to `settings.harmonics` is one unless
+    it goes on that chance does not explain: all of such a series are harmonics, with what of it lies beyond
+    the Nyquist frequency and is seen reflected.  A single multiple up to `settings.harmonics` is one unless
     more than half a frequency is expected to match by chance.  What is no harmonic may be a combination, by
     rising order \|n\| + \|m\|; of several the nearest.
 

@@ -22,6 +22,9 @@ CHANCE = 1e-3
 """Probability that chance makes a series of all those that are tried (ours)."""
 
 
+_GAP = 3  # multiples that may lack, and two more for each member before: a far one alone is chance (ours)
+
+
 class Matches(NamedTuple):
     """Which multiples of a base frequencies may be.
 
@@ -66,7 +69,7 @@ def find_series(matches: Matches, open_to: Bools, trials: float) -> Bools:
     """Which matches are members of a series that is significant.
 
     The series ends at the multiple up to which chance explains it least: of n frequencies up to there as many
-    match as there are, or more, with a binomial probability.
+    match as there are, or more, with a binomial probability.  Or it ends before a wide gap.
 
     Parameters
     ----------
@@ -91,7 +94,10 @@ def find_series(matches: Matches, open_to: Bools, trials: float) -> Bools:
     chance = np.where(hits > 0, bdtrc(np.maximum(hits, 1) - 1, number, np.minimum(mean, 1.0)), 1.0)
     end = int(chance.argmin())
     if chance[end] * trials * len(rows) < CHANCE:
-        members[rows[: end + 1]] = matches.hit[rows[: end + 1]]
+        inside = rows[: end + 1][matches.hit[rows[: end + 1]]]
+        gap = np.diff(matches.multiple[inside])
+        wide = np.flatnonzero(gap > 2 * np.arange(1, len(inside)) + _GAP)
+        members[inside[: wide[0] + 1 if len(wide) else None]] = True
     return members
 
 
