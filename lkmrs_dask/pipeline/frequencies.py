@@ -332,7 +332,9 @@ def _about(row: dict[str, Any]) -> str:
     """Say what a frequency may be."""
     words = list(row["flags"])
     if row["harmonic_of"]:
-        words.insert(0, f"{row['harmonic_of']['multiple']} x {row['harmonic_of']['row']}")
+        of = row["harmonic_of"]
+        part = f"/{of['divisor']}" if of["divisor"] > 1 else ""
+        words.insert(0, f"{of['multiple']}{part} x {of['row']}")
     if row["combination_of"]:
         words.insert(0, " + ".join(f"{one['factor']} x {one['row']}" for one in row["combination_of"]))
     return ", ".join(words)

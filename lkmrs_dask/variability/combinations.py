@@ -8,14 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkmrs_dask.variability.frequency_settings import FrequencySettings, InstrumentalLine
+from lkmrs_dask.variability.harmonics import (
+    DIVISORS,
+    Matches,
+    expected_by_chance,
+    find_series,
+    match_multiples,
+)
 
 __all__ = ["Relations", "find_relations", "instrumental_lines"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
+Bools = NDArray[np.bool_]
 
 _LINE_REACH = 0.1  # of 1/T
+_MOST_EXPECTED = 0.5  # chance coincidences, up to a multiple, where one multiple alone is believed (ours)
 
 
 class Relations(NamedTuple):
@@ -27,6 +35,8 @@ class Relations(NamedTuple):
         Row of the frequency of which this one is a multiple.
     harmonic : ndarray of int64, shape (n,)
         Which multiple.
+    harmonic_divisor : ndarray of int64, shape (n,)
+        Of which part: 1 for a multiple of the frequency itself, 2 for one of half of it.
     combination_of : ndarray of int64, shape (n, 2)
         Rows of the two frequencies of which this one is a combination.
     combination : ndarray of int64, shape (n, 2)
@@ -35,19 +45,54 @@ class Relations(NamedTuple):
 
     harmonic_of: Integers
     harmonic: Integers
+    harmonic_divisor: Integers
     combination_of: Integers
     combination: Integers
 
+    def set_harmonic(self, row: int, parent: int, multiple: int, divisor: int) -> None:
+        """Label a frequency in lowest terms."""
+        common = int(np.gcd(multiple, divisor))
+        self.harmonic_of[row], self.harmonic[row] = parent, multiple // common
+        self.harmonic_divisor[row] = divisor // common
+
+
+class _Given(NamedTuple):
+    """What relations are looked for among."""
+
+    frequency: Floats
+    error: Floats
+    amplitude: Floats
+    least: float
+    nyquist: float
+    settings: FrequencySettings
+
+    def matches(self, parent: int, divisor: int = 1, reflected: bool = False) -> Matches:
+        """Which are multiples of a part of a frequency."""
+        of = self.frequency if not reflected else 2.0 * self.nyquist - self.frequency
+        base, base_error = self.frequency[parent] / divisor, self.error[parent] / divisor
+        found = match_multiples(of, self.error, base, base_error, self.least, self.settings.match)
+        # What lies beside the frequency itself is no harmonic.
+        return found._replace(hit=found.hit & (found.multiple != divisor))
+
 
 def find_relations(
-    frequency: Floats, frequency_err: Floats, amplitude: Floats, baseline: float, settings: FrequencySettings
+    frequency: Floats,
+    frequency_err: Floats,
+    amplitude: Floats,
+    baseline: float,
+    settings: FrequencySettings,
+    nyquist: float = np.inf,
 ) -> Relations:
     r"""Find harmonics and combinations, strongest frequencies first.
 
-    A frequency can only be a multiple or a combination of independent ones that are stronger than itself.  A
-    harmonic is tried first, then combinations by rising order \|n\| + \|m\|; of several the nearest.
-    A match lies within max(1/T, `settings.match` sigma); with many frequencies or a short light curve
-    some match by chance.
+    A frequency can only be a multiple or a combination of independent ones that are stronger than itself.
+    Each of the strongest is asked whether a series of multiples of it, of a half, a third or a fourth of
+    it goes on that chance does not explain: all of such a series are harmonics, with what of it lies beyond
+    the Nyquist frequency and is seen reflected.  A single multiple up to `settings.harmonics` is one unless
+    more than half a frequency is expected to match by chance.  What is no harmonic may be a combination, by
+    rising order \|n\| + \|m\|; of several the nearest.
+
+    A match lies within max(1/T, `settings.match` sigma).
 
     Parameters
     ----------
@@ -57,21 +102,73 @@ def find_relations(
         Days.
     settings : FrequencySettings
         `harmonics`, `combinations`, `parents` and `match`.
+    nyquist : float
+        Half the sampling frequency, cycles per day, of even sampling; infinity where nothing is reflected.
     """
     n = len(frequency)
+    zero = np.zeros(n, np.int64)
     out = Relations(
-        np.full(n, -1), np.zeros(n, np.int64), np.full((n, 2), -1), np.zeros((n, 2), np.int64)
+        np.full(n, -1), zero, zero.copy(), np.full((n, 2), -1), np.zeros((n, 2), np.int64)
     )  # fmt: skip
+    given = _Given(frequency, np.nan_to_num(frequency_err), amplitude, 1.0 / baseline, nyquist, settings)
     factors = _factors(settings.combinations)
     independent: list[int] = []
     for row in np.argsort(-amplitude, kind="stable"):
-        near = max(1.0 / baseline, settings.match * float(np.nan_to_num(frequency_err[row])))
-        if _harmonic(row, frequency, independent, near, settings.harmonics, out):
-            continue
         parents = independent[: settings.parents]
+        if out.harmonic_of[row] >= 0 or _is_multiple(int(row), given, parents, out):
+            continue
+        near = max(given.least, settings.match * float(given.error[row]))
         if not _combination(row, frequency, parents, near, factors, out):
             independent.append(int(row))
+            if settings.harmonics > 1 and len(independent) <= settings.parents:
+                _follow(int(row), given, out)
     return out
+
+
+def _weaker(parent: int, given: _Given, out: Relations) -> Bools:
+    """Frequencies that may still be harmonics of one."""
+    return (
+        (given.amplitude < given.amplitude[parent]) & (out.harmonic_of < 0) & (out.combination_of[:, 0] < 0)
+    )
+
+
+def _follow(parent: int, given: _Given, out: Relations) -> None:
+    """Label all of the series of multiples of a frequency, and of parts of it."""
+    trials = float(given.settings.parents * len(DIVISORS))
+    found = 0
+    for divisor in DIVISORS:
+        matches = given.matches(parent, divisor)
+        if found and divisor % found:
+            continue
+        members = find_series(matches, _weaker(parent, given, out), trials)
+        for row in np.flatnonzero(members):
+            out.set_harmonic(int(row), parent, int(matches.multiple[row]), divisor)
+            found = divisor
+    if found and np.isfinite(given.nyquist):
+        matches = given.matches(parent, found, reflected=True)
+        members = find_series(matches, _weaker(parent, given, out), trials)
+        for row in np.flatnonzero(members):
+            out.set_harmonic(int(row), parent, int(matches.multiple[row]), found)
+
+
+def _is_multiple(row: int, given: _Given, parents: list[int], out: Relations) -> bool:
+    """Whether a frequency is one of the first multiples of another."""
+    best, nearest = None, np.inf
+    for parent in parents:
+        multiple = round(float(given.frequency[row] / given.frequency[parent]))
+        if not 2 <= multiple <= given.settings.harmonics:
+            continue
+        away = abs(float(given.frequency[row] - multiple * given.frequency[parent]))
+        if away > max(given.least, given.settings.match * float(given.error[row])) or away >= nearest:
+            continue
+        matches = given.matches(parent)
+        others = (given.amplitude < given.amplitude[parent]) & (out.harmonic_of != parent)
+        if expected_by_chance(matches, others, multiple) <= _MOST_EXPECTED:
+            best, nearest = (parent, multiple), away
+    if best is None:
+        return False
+    out.set_harmonic(row, *best, 1)
+    return True
 
 
 def _factors(order: int) -> Integers:
@@ -83,21 +180,6 @@ def _factors(order: int) -> Integers:
     ]
     both = [(t, a, b) for t, a, b in pairs] + [(t, -a, -b) for t, a, b in pairs if b < 0]
     return np.array(sorted(both), np.int64).reshape(-1, 3)
-
-
-def _harmonic(
-    row: int, frequency: Floats, independent: list[int], near: float, most: int, out: Relations
-) -> bool:
-    if not independent or most < 2:
-        return False
-    base = frequency[independent]
-    multiple = np.rint(frequency[row] / base)
-    away = np.where((multiple >= 2) & (multiple <= most), np.abs(frequency[row] - multiple * base), np.inf)
-    best = int(away.argmin())
-    if away[best] > near:
-        return False
-    out.harmonic_of[row], out.harmonic[row] = independent[best], int(multiple[best])
-    return True
 
 
 def _combination(

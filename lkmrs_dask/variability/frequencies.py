@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.errors import UsageError
+from lkmrs_dask.variability.beyond import is_even, searched_grid, wider_grid
 from lkmrs_dask.variability.combinations import find_relations, instrumental_lines
 from lkmrs_dask.variability.frequency_settings import INSTRUMENTAL_LINES, FrequencySettings
-from lkmrs_dask.variability.grid import frequency_grid
+from lkmrs_dask.variability.grid import FrequencyGrid, frequency_grid, nyquist
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, fit_in_time, normal_matrix
 from lkmrs_dask.variability.noise import local_noise, noise_definition
 from lkmrs_dask.variability.one_thread import ONE_THREAD
-from lkmrs_dask.variability.prewhiten import Prewhitened, prewhiten
+from lkmrs_dask.variability.prewhiten import Prewhitened, Wanted, prewhiten
 from lkmrs_dask.variability.series import Series, clean_series
 from lkmrs_dask.variability.transform import PAD, Transforms
 from lkmrs_dask.variability.uncertainties import FrequencyErrors, correlation_length, frequency_errors
@@ -59,7 +60,7 @@ class Frequencies:
         Radians, from -pi to pi, at `time_zero`.
     snr, noise : ndarray of float64
         Amplitude over noise, and the noise (unit of flux), both in the final residual.
-    harmonic_of, harmonic : ndarray of int64
+    harmonic_of, harmonic, harmonic_divisor : ndarray of int64
         See `lkmrs_dask.variability.combinations.Relations`.
     combination_of, combination : ndarray of int64, shape (n, 2)
         See there.
@@ -77,8 +78,8 @@ class Frequencies:
         Weighted root mean square of the residual.
     correlation : float
         Correlation length of the residual in points.
-    n_slow : int
-        Frequencies below `f_min` that were taken away too; they are not part of the model.
+    n_slow, n_fast : int
+        Frequencies below `f_min` and above `f_max` that were taken away too; they are not part of the model.
     noise_definition : str
     n_rounds : int
         Spectra that were made.
@@ -97,6 +98,7 @@ class Frequencies:
     noise: Floats
     harmonic_of: Integers
     harmonic: Integers
+    harmonic_divisor: Integers
     combination_of: Integers
     combination: Integers
     flags: Integers
@@ -107,6 +109,7 @@ class Frequencies:
     residual_rms: float
     correlation: float
     n_slow: int
+    n_fast: int
     noise_definition: str
     n_rounds: int
     stopped_by: str
@@ -127,8 +130,8 @@ class Frequencies:
         """For JSON: what is of the whole light curve, and ``frequencies``, a list of one mapping each.
 
         Of a frequency: frequency, amplitude and phase, each with ``_err``; snr; ``harmonic_of`` (None, or the
-        row and the multiple), ``combination_of`` (None, or a list of rows and factors), ``flags`` (names).
-        Rows count from 0.  What is not finite is None.
+        row, the multiple and of which part), ``combination_of`` (None, or a list of rows and factors),
+        ``flags`` (names).  Rows count from 0.  What is not finite is None.
         """
         return {
             "n_points": self.n_points,
@@ -138,6 +141,7 @@ class Frequencies:
             "residual_rms": self.residual_rms,
             "correlation": self.correlation,
             "n_slow": self.n_slow,
+            "n_fast": self.n_fast,
             "noise_definition": self.noise_definition,
             "snr_min": self.settings.snr_min,
             "stopped_by": self.stopped_by,
@@ -148,7 +152,9 @@ class Frequencies:
         names = ("frequency", "frequency_err", "amplitude", "amplitude_err", "phase", "phase_err", "snr")
         row: dict[str, Any] = {name: _or_none(getattr(self, name)[i]) for name in names}
         harmonic, pair = int(self.harmonic_of[i]), self.combination_of[i]
-        row["harmonic_of"] = None if harmonic < 0 else {"row": harmonic, "multiple": int(self.harmonic[i])}
+        row["harmonic_of"] = None if harmonic < 0 else {
+            "row": harmonic, "multiple": int(self.harmonic[i]), "divisor": int(self.harmonic_divisor[i]),
+        }  # fmt: skip
         row["combination_of"] = (
             None
             if pair[0] < 0
@@ -225,27 +231,28 @@ def find_frequencies(
             f"oversampling must be {LEAST_OVERSAMPLING:g} or more for frequencies, not {oversampling}"
         )
     with ONE_THREAD:
-        return _find(clean_series(time, flux, flux_err), f_min, f_max, oversampling, settings)
+        series = clean_series(time, flux, flux_err)
+        wanted = frequency_grid(series.time, f_min, f_max, oversampling)
+        return _find(series, wanted, settings)
 
 
-def _find(
-    series: Series, f_min: float | None, f_max: float | None, oversampling: float, settings: FrequencySettings
-) -> Frequencies:
-    """All of `find_frequencies`, with settings that have been checked."""
-    wanted = frequency_grid(series.time, f_min, f_max, oversampling)
-    # From 1/T on: side lobes of what is slower than wanted would pass for frequencies.
-    grid = replace(wanted, first=min(wanted.first, math.ceil(oversampling)))
-    transforms = Transforms(series, grid)
-    first = prewhiten(transforms, settings, wanted.first)
-    found, residual, noise, power = _finish(transforms, first, settings)
-    errors = _errors(transforms, found, noise, settings)
-    full = np.count_nonzero(first.sinusoids.place >= wanted.first) >= settings.max_frequencies
-    fast = found.place >= wanted.first
-    n_slow = int(np.count_nonzero(~fast))
-    found, noise = replace(found, place=found.place[fast], phasor=found.phasor[fast]), noise[fast]
-    errors = FrequencyErrors(*(values[fast] for values in errors))
-    frequency, amplitude = grid.step * found.place, np.abs(found.phasor)
-    relations = find_relations(frequency, errors.frequency, amplitude, series.baseline, settings)
+def _find(series: Series, wanted: FrequencyGrid, settings: FrequencySettings) -> Frequencies:
+    limits = Wanted(wanted.first, wanted.last + 1.0)
+    grid: FrequencyGrid | None = searched_grid(series, wanted)
+    while grid is not None:
+        transforms = Transforms(series, grid)
+        first = prewhiten(transforms, settings, limits)
+        found, residual, noise, power = _finish(transforms, first, settings)
+        grid = wider_grid(series, grid, power, residual)
+    errors = _errors(transforms, found, residual, noise, settings)
+    full = limits.count(first.sinusoids.place) >= settings.max_frequencies
+    told = limits.contains(found.place)
+    n_slow, n_fast = (int(np.count_nonzero(one)) for one in limits.outside(found.place))
+    found, noise = replace(found, place=found.place[told], phasor=found.phasor[told]), noise[told]
+    errors = FrequencyErrors(*(values[told] for values in errors))
+    frequency, amplitude = wanted.step * found.place, np.abs(found.phasor)
+    mirror = nyquist(series.time) if len(frequency) > 1 and is_even(series.time) else math.inf
+    relations = find_relations(frequency, errors.frequency, amplitude, series.baseline, settings, mirror)
     flags = _flags(transforms, found, noise, power, settings)
     return Frequencies(
         frequency=frequency,
@@ -265,6 +272,7 @@ def _find(
         residual_rms=float(np.sqrt(series.weights @ residual**2)),
         correlation=correlation_length(residual),
         n_slow=n_slow,
+        n_fast=n_fast,
         noise_definition=noise_definition(settings),
         n_rounds=first.rounds,
         stopped_by="max_frequencies" if full else "noise",
@@ -344,10 +352,10 @@ def _is_ambiguous(transforms: Transforms) -> bool:
 
 
 def _errors(
-    transforms: Transforms, found: Sinusoids, noise: Floats, settings: FrequencySettings
+    transforms: Transforms, found: Sinusoids, residual: Floats, noise: Floats, settings: FrequencySettings
 ) -> FrequencyErrors:
     # Without any the window is not needed; with as many unknowns as points nothing tells the noise.
     if len(found) == 0 or 3 * len(found) + 1 >= len(transforms.series.time):
         return FrequencyErrors(*(np.full(len(found), np.nan) for _ in range(3)))
-    matrix = normal_matrix(transforms, found)
+    matrix = normal_matrix(transforms, found, float(transforms.series.weights @ residual**2))
     return frequency_errors(found.phasor, matrix, noise, transforms.grid.step, settings.noise)

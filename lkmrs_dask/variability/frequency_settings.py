@@ -99,11 +99,12 @@ class FrequencySettings:
         After so many peaks of one spectrum whose S/N is too low only those are asked that stand out of the
         noise where they are, whatever their height.
     harmonics : int
-        Highest multiple that makes a frequency a harmonic; 1 for none.
+        Highest multiple that makes a single frequency a harmonic; 1 for none at all.  Series of harmonics
+        have no end, see `lkmrs_dask.variability.combinations.find_relations`.
     combinations : int
         Highest sum of \|n\| + \|m\| of combinations n f1 + m f2; below 2 for none.
     parents : int
-        Combinations are looked for among the so many strongest independent frequencies.
+        Harmonics and combinations are those of the so many strongest independent frequencies.
     match : float
         Harmonics and combinations match within max(1/T, `match` sigma).
     lines : tuple of InstrumentalLine

@@ -40,6 +40,7 @@ FREQUENCIES = TableSchema(
             "harmonic_of", "list<int32>", "Place from 0 of the frequency that it is a multiple of; -1: none"
         ),
         Column("harmonic", "list<int32>", "Which multiple; 0 for none"),
+        Column("harmonic_divisor", "list<int32>", "Of which part of it, 2 for its half; 0 for none"),
         Column("combination_of", "list<int32>", "Places of two parents for each frequency; -1: none"),
         Column("combination", "list<int32>", "Factors of the two parents for each frequency"),
         Column("flags", "list<int32>", "Sum of 1 unresolved, 2 instrumental, 4 aliased"),
@@ -51,7 +52,8 @@ FREQUENCIES = TableSchema(
 """What `frequency_rows` gives; lists have an entry, or two, for each frequency."""
 
 _LISTS = ("frequency", "frequency_err", "amplitude", "amplitude_err", "phase", "phase_err", "snr",
-          "harmonic_of", "harmonic", "combination_of", "combination", "flags")  # fmt: skip
+          "harmonic_of", "harmonic", "harmonic_divisor", "combination_of", "combination",
+          "flags")  # fmt: skip
 _SCALARS = ("n_points", "baseline_d", "time_zero", "residual_rms", "stopped_by", "noise_definition")
 
 

@@ -12,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from lkmrs_dask.variability.transform import Transforms, interpolate
+from lkmrs_dask.variability.transform import PAD, Transforms, interpolate
 
-__all__ = ["Sinusoids", "fit_in_frequency", "fit_in_time", "normal_matrix"]
+__all__ = ["Sinusoids", "fit_in_frequency", "fit_in_time", "normal_matrix", "residual_variance"]
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
 _MOST_ROUNDS = 12
+_MOST_EXCESS = 100.0
 _MOST_STEP = 3.0  # bins that a frequency may go in one step
 _EXPECTED = 1e-4  # of the variance of one point: 0.01 sigma of a parameter
+_ONE = 0.5  # |S(2 f)| from which a frequency and its image are held together, lest amplitudes run away
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,23 @@ class _Normal:
     matrix: Floats
     right: Floats
     variance: float
+
+    def held(self, phasor: Complexes, loose: Floats) -> _Normal:
+        """With a prior: some amplitudes are not expected to be larger than the flux varies.
+
+        What is minimised is the logarithm of the variance plus the sum of `loose` times the squares of the
+        amplitudes; `variance` becomes the exponential of that.
+        """
+        if not loose.any():
+            return self
+        n = len(phasor)
+        matrix, right = self.matrix.copy(), self.right.copy()
+        weight = max(self.variance, 0.0) * loose
+        parts = np.arange(1, 2 * n + 1)
+        matrix[parts, parts] += np.tile(weight, 2)
+        right[parts] -= np.tile(weight, 2) * np.concatenate([phasor.real, -phasor.imag])
+        excess = float(np.exp(min(loose @ np.abs(phasor) ** 2, _MOST_EXCESS)))
+        return _Normal(matrix, right, self.variance * excess)
 
 
 class _Window:
@@ -118,6 +137,20 @@ def _blocks(m: Complexes) -> Complexes:
     return out
 
 
+def _loose(transforms: Transforms, place: Floats) -> Floats:
+    """Weights of the prior: 1 / (points x variance of the flux) where a frequency overlaps with its image.
+
+    There amplitudes of any height that cancel each other fit as well, and are worth as little.
+    """
+    image = np.abs(transforms.window[np.rint(2.0 * place).astype(np.int64) + PAD])
+    return np.where(image >= _ONE, 1.0 / (len(transforms.turn) * transforms.variance), 0.0)
+
+
+def residual_variance(transforms: Transforms, found: Sinusoids) -> float:
+    """Weighted mean square of what sinusoids leave of the flux."""
+    return _in_frequency(transforms, found).variance
+
+
 def _in_frequency(transforms: Transforms, now: Sinusoids) -> _Normal:
     window = _Window(transforms, now.place)
     data = interpolate(transforms.data, now.place, 1)
@@ -166,7 +199,8 @@ def fit_in_frequency(transforms: Transforms, start: Sinusoids, least_gain: float
     """
     if len(start) == 0:
         return start
-    now, normal = start, _in_frequency(transforms, start)
+    loose = _loose(transforms, start.place)
+    now, normal = start, _in_frequency(transforms, start).held(start.phasor, loose)
     enough = least_gain / len(transforms.turn)
     damping = 0.0
     last = transforms.grid.last + 1.0
@@ -179,7 +213,7 @@ def fit_in_frequency(transforms: Transforms, start: Sinusoids, least_gain: float
         if step is not None and trial is not None and trial.lies_within(last):
             if damping == 0.0 and 0.0 <= float(step @ normal.right) <= enough * normal.variance:
                 return trial  # what the equations promise is so little that it need not be seen to
-            after = _in_frequency(transforms, trial)
+            after = _in_frequency(transforms, trial).held(trial.phasor, loose)
             gain = normal.variance - after.variance
             if gain >= -enough * max(after.variance, 0.0):
                 now, normal = trial, after
@@ -214,18 +248,26 @@ def fit_in_time(transforms: Transforms, start: Sinusoids) -> tuple[Sinusoids, Fl
     at = np.stack([transforms.at(v, start.place) for v in (weighted, weighted * turn)])
     right = np.concatenate([[weighted.sum()], (_factors(start.phasor) * _three(at)).real])
     matrix = _Window(transforms, start.place).matrix(start.phasor)
-    step = _step(_Normal(matrix, right, 0.0), 0.0)
+    loose, variance = _loose(transforms, start.place), float(weights @ residual**2)
+    before = _Normal(matrix, right, variance).held(start.phasor, loose)
+    step = _step(before, 0.0)
     if step is None:
         return start, residual
     after = start.moved(step)
     if not after.lies_within(transforms.grid.last + 1.0):
         return start, residual
     moved = flux - transforms.model(after.place, after.phasor, after.mean)
-    if weights @ moved**2 > weights @ residual**2:
+    if _Normal(matrix, right, float(weights @ moved**2)).held(after.phasor, loose).variance > before.variance:
         return start, residual
     return after, moved
 
 
-def normal_matrix(transforms: Transforms, found: Sinusoids) -> Floats:
-    """Normal equations of mean, cosines, sines and places, shape (3 n + 1, 3 n + 1)."""
-    return _Window(transforms, found.place).matrix(found.phasor)
+def normal_matrix(transforms: Transforms, found: Sinusoids, variance: float = 0.0) -> Floats:
+    """Normal equations of mean, cosines, sines and places, shape (3 n + 1, 3 n + 1).
+
+    With the residual's variance, what is expected of amplitudes near the Nyquist frequency is part of them.
+    """
+    normal = _Normal(
+        _Window(transforms, found.place).matrix(found.phasor), np.zeros(3 * len(found) + 1), variance
+    )
+    return normal.held(found.phasor, _loose(transforms, found.place)).matrix

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkmrs_dask.variability.frequency_settings import FrequencySettings
-from lkmrs_dask.variability.grid import FrequencyGrid
+from lkmrs_dask.variability.grid import FrequencyGrid, nyquist
+from lkmrs_dask.variability.images import Mirror, find_mirror, overlaps, settled, start_near_image
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency
 from lkmrs_dask.variability.noise import is_mirrored, local_noise, rough_noise
 from lkmrs_dask.variability.transform import PAD, TAPS, Transforms, interpolate, interpolation_weights
 
-__all__ = ["Prewhitened", "Spectrum", "prewhiten"]
+__all__ = ["Prewhitened", "Spectrum", "Wanted", "prewhiten"]
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -31,8 +32,8 @@ _OVERLAP = 5.0  # resolution elements: closer peaks are not taken in one round, 
 _LEAST_GAIN = 1e-3  # of a fit between rounds: 0.03 sigma, of which the last step leaves next to nothing
 _NEARLY = 0.75  # of the limit of S/N: what the rough noise may be wrong by
 _MOST_ASKED = 30  # peaks that are asked in one spectrum without one that passes
-_MOST_SLOW = 20  # frequencies below those that are wanted
-_LEAST_FREE = 0.05  # of 1 - |S(2 f)|^2: below, a frequency and its image cannot be told apart
+_MOST_OUTSIDE = 20  # frequencies below those that are wanted, and above
+_LOWER = 3.0  # times the noise: an image that is lower by more is not the frequency itself
 
 
 class Spectrum:
@@ -46,8 +47,14 @@ class Spectrum:
     def __init__(self, transforms: Transforms) -> None:
         self._transforms = transforms
         grid = transforms.grid
+        self._nyquist = nyquist(transforms.series.time) / grid.step
         self.reach = min(int(_REACH * grid.oversampling), grid.last)
         self.set(transforms.data.copy())
+
+    @cached_property
+    def mirror(self) -> Mirror | None:
+        """Of the sampling, where the grid ends at it."""
+        return find_mirror(self._transforms, self._nyquist)
 
     @cached_property
     def _around(self) -> Complexes:
@@ -81,8 +88,35 @@ class Spectrum:
         """Of the sinusoid that explains a peak, its image at the negative frequency included."""
         value = 2.0 * complex(interpolate(self.values, np.array([place]))[0, 0])
         image = complex(self._transforms.window_at(np.array([2.0 * place]))[0, 0])
-        free = max(1.0 - abs(image) ** 2, _LEAST_FREE)
-        return ((value - image * value.conjugate()) / free).conjugate()
+        return ((value - image * value.conjugate()) / (1.0 - abs(image) ** 2)).conjugate()
+
+    def start(self, k: int) -> tuple[float, complex]:
+        """Place and phasor of the sinusoid that makes a peak."""
+        start = start_near_image(self._transforms, self.values, k, self.mirror)
+        if start is not None:
+            return start
+        place = self.refine(k)
+        return place, self.phasor(place)
+
+    def inner(self, k: int, noise: float) -> int:
+        """Of a peak beyond the mirror and its image the image, unless it is lower by more than the noise."""
+        mirror = self.mirror
+        if mirror is None or k <= mirror.middle:
+            return k
+        image = round(mirror.place - k)
+        reach = int(self._transforms.grid.oversampling) // 2
+        low = max(image - reach, 1)
+        high = min(image + reach, int(mirror.middle)) + 1
+        if high <= low:
+            return k
+        best = low + int(self.power[low:high].argmax())
+        return best if np.sqrt(self.power[best]) >= np.sqrt(self.power[k]) - _LOWER * noise else k
+
+    def is_near(self, k: int, places: Floats) -> bool:
+        """Whether a bin is so close to places, or to their images, that a new fit must come first."""
+        mirror = self.mirror if len(places) else None
+        both = places if mirror is None else np.concatenate([places, mirror.place - places])
+        return bool(np.any(np.abs(k - both) < _OVERLAP * self._transforms.grid.oversampling))
 
     def subtract(self, place: float, phasor: complex) -> None:
         """Subtract a sinusoid around its place."""
@@ -125,6 +159,12 @@ class _Search:
         """No peak is wanted within the separation of a place."""
         low, high = int(np.ceil(place - self.half)), int(np.floor(place + self.half)) + 1
         self.closed[max(low, 0) : max(high, 0)] = True
+
+    def take(self, place: float) -> None:
+        """A frequency was found: neither it nor its image is wanted again."""
+        self.close(place)
+        if self.spectrum.mirror is not None:
+            self.close(self.spectrum.mirror.place - place)
 
     def begin(self) -> None:
         """Take over the spectrum."""
@@ -186,37 +226,54 @@ class Prewhitened(NamedTuple):
     power: Floats | None
 
 
-def prewhiten(transforms: Transforms, settings: FrequencySettings, least: float = 0.0) -> Prewhitened:
+class Wanted(NamedTuple):
+    """Places in bins between which frequencies are wanted, both included."""
+
+    least: float = 0.0
+    most: float = np.inf
+
+    def contains(self, place: Floats) -> NDArray[np.bool_]:
+        """Which places are wanted."""
+        return (place >= self.least) & (place <= self.most)
+
+    def outside(self, place: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which are slower, and which faster."""
+        return place < self.least, place > self.most
+
+    def count(self, place: Floats) -> int:
+        """How many are."""
+        return int(np.count_nonzero(self.contains(place)))
+
+
+def prewhiten(
+    transforms: Transforms, settings: FrequencySettings, wanted: Wanted | None = None
+) -> Prewhitened:
     """Find sinusoids until peaks are lost in the noise.
 
     Parameters
     ----------
     transforms : Transforms
     settings : FrequencySettings
-    least : float
-        Place in bins from which on frequencies are wanted.  What is slower is taken away too, lest its side
-        lobes pass for others, and does not count.
+    wanted : Wanted, optional
+        What is slower or faster is taken away too, lest its side lobes pass for others, and does not count.
     """
+    wanted = wanted or Wanted()
     spectrum = Spectrum(transforms)
     found = Sinusoids(np.empty(0), np.empty(0, np.complex128))
     rounds = 1
     while True:
-        taken = _take_round(transforms, spectrum, settings, found, least)
+        taken = _take_round(transforms, spectrum, settings, found, wanted)
         if not len(taken):
             return Prewhitened(found, rounds, spectrum.power)
         places = np.concatenate([found.place, taken.place])
         phasors = np.concatenate([found.phasor, taken.phasor])
         found = fit_in_frequency(transforms, Sinusoids(places, phasors, found.mean), _LEAST_GAIN)
-        if _count(found.place, least) >= settings.max_frequencies:
+        found = settled(transforms, found, spectrum.mirror, len(found) - len(taken))
+        if wanted.count(found.place) >= settings.max_frequencies:
             return Prewhitened(found, rounds, None)
         residual = transforms.series.flux - transforms.model(found.place, found.phasor, found.mean)
         spectrum.set(transforms.of(residual))
         rounds += 1
-
-
-def _count(place: Floats, least: float) -> int:
-    """Number of the places from `least` on."""
-    return int(np.count_nonzero(place >= least))
 
 
 def _take(
@@ -224,11 +281,11 @@ def _take(
 ) -> tuple[float, complex] | None:
     """Place and phasor of a peak, which is subtracted; None when its S/N is too low."""
     least = float(np.sqrt(spectrum.power[k])) / settings.snr_min
-    high = least >= local_noise(spectrum.power, grid, k, settings)
+    noise = local_noise(spectrum.power, grid, k, settings)
+    high = least >= noise
     if not high and (settings.edge_noise == "spectrum" or not is_mirrored(grid, k, settings)):
         return None
-    place = spectrum.refine(k)
-    phasor = spectrum.phasor(place)
+    place, phasor = spectrum.start(spectrum.inner(k, noise))
     spectrum.subtract(place, phasor)
     if not high and least < local_noise(spectrum.power, grid, k, settings):
         spectrum.subtract(place, -phasor)
@@ -241,24 +298,26 @@ def _take_round(
     spectrum: Spectrum,
     settings: FrequencySettings,
     found: Sinusoids,
-    least: float,
+    wanted: Wanted,
 ) -> Sinusoids:
     """Peaks of one spectrum that do not disturb each other, highest first."""
     grid = transforms.grid
     search = _Search(spectrum, transforms, settings)
     for place in found.place:
-        search.close(place)
-    if len(found) - _count(found.place, least) >= _MOST_SLOW:
-        search.closed[: int(np.ceil(least))] = True
+        search.take(place)
+    if np.count_nonzero(found.place < wanted.least) >= _MOST_OUTSIDE:
+        search.closed[: int(np.ceil(wanted.least))] = True
+    if np.count_nonzero(found.place > wanted.most) >= _MOST_OUTSIDE:
+        search.closed[int(wanted.most) + 1 :] = True
     search.begin()
     places, phasors = np.empty(0), np.empty(0, np.complex128)
     failures = 0
-    while _count(found.place, least) + _count(places, least) < settings.max_frequencies:
+    while wanted.count(found.place) + wanted.count(places) < settings.max_frequencies:
         k = search.next()
         if k is None:
             break
         height = float(np.sqrt(spectrum.power[k]))
-        if np.any(np.abs(k - places) < _OVERLAP * grid.oversampling):
+        if spectrum.is_near(k, places):
             break
         if height < _GUARD * spectrum.left_at(k, places, phasors):
             break
@@ -266,7 +325,9 @@ def _take_round(
         if peak is not None:
             place, phasor = peak
             places, phasors = np.append(places, place), np.append(phasors, phasor)
-            search.close(place)
+            search.take(place)
+            if overlaps(transforms, round(place), spectrum.mirror):
+                break  # its place is but roughly known
         else:
             failures += 1
             if len(places) or failures >= max(_MOST_ASKED, settings.failures):
