@@ -241,7 +241,7 @@ def read_raw(readings: Sequence[Reading], draft: Draft, crew: Crew, record: Stag
     """Read raw files; their runs go to the survey's scratch space, what outlives these to the draft."""
     units = [Unit(one.name, one.fingerprint, one, sum(map(_size, one.files))) for one in readings]
     function = ReadRaw(draft.scratch, draft.next.root / FILES)
-    return carry_out(READ, function, units, crew, record, root=draft.next.root, receipts=draft.next.receipts)
+    return carry_out(READ, function, units, crew, record, draft.next)
 
 
 def _size(file: Path) -> int:
