@@ -23,6 +23,8 @@ from lkmrs_dask.pipeline.fetch_light_curves import (
     AT_ONCE,
     MISSIONS,
     LightCurvesFetched,
+    Report,
+    Terms,
     fetch_light_curves,
     fetch_survey_light_curves,
     side_by_side,
@@ -53,11 +55,19 @@ def archive() -> Iterator[Archive]:
         yield one
 
 
-def get(archive: Archive, folder: Path, name: str, *targets: str, **more: Any) -> LightCurvesFetched:
+def get(
+    archive: Archive,
+    folder: Path,
+    name: str,
+    *targets: str,
+    choice: Choice | None = None,
+    report: Report | None = None,
+    **more: Any,
+) -> LightCurvesFetched:
     """Fetch from it into a folder beside its file of addresses."""
     folder.mkdir(exist_ok=True)
-    book = book_of(archive, folder)
-    return fetch_light_curves(name, targets, folder / "raw", transfer=QUICK, addresses=book, **more)
+    terms = Terms(choice or Choice(), report, QUICK, book_of(archive, folder))
+    return fetch_light_curves(name, targets, folder / "raw", terms=terms, **more)
 
 
 def names(folder: Path) -> list[str]:
@@ -417,9 +427,9 @@ def test_wrong_calls(tmp_path: Path) -> None:
         ({"name": "kepler"}, "light curves are kepler_light_curves"),
         ({"targets": []}, "say of which stars"),
         ({"author": "qlp"}, "of kepler_light_curves there are kepler"),
-        ({"choice": Choice(sectors=(1,))}, "--sectors is not for the light curves of Kepler"),
-        ({"choice": Choice(campaigns=(1,))}, "--campaigns is not for"),
-        ({"name": "tess_light_curves", "choice": Choice("short")}, "--cadence is not for"),
+        ({"terms": Terms(Choice(sectors=(1,)))}, "--sectors is not for the light curves of Kepler"),
+        ({"terms": Terms(Choice(campaigns=(1,)))}, "--campaigns is not for"),
+        ({"name": "tess_light_curves", "terms": Terms(Choice("short"))}, "--cadence is not for"),
     ]
     for more, message in wrong:
         call = {"name": "kepler_light_curves", "targets": ["5"], "folder": tmp_path / "raw", **more}
@@ -450,15 +460,13 @@ def test_light_curves_of_a_survey(survey: Path, archive: Archive, tmp_path: Path
     archive.add(DOWNLOAD + SPOC)
     qlp = "hlsp_qlp_tess_ffi_s0042-0000000067768222_tess_v01_llc.fits"
     archive.add(f"/hlsps/qlp/s0042/0000/0000/6776/8222/{qlp}")
-    book, raw = book_of(archive, tmp_path), tmp_path / "raw"
-    done = fetch_survey_light_curves(survey, raw, transfer=QUICK, addresses=book)
+    terms, raw = Terms(transfer=QUICK, addresses=book_of(archive, tmp_path)), tmp_path / "raw"
+    done = fetch_survey_light_curves(survey, raw, terms=terms)
     assert sorted(path.relative_to(raw).as_posix() for path in done.files) == [
         "k2/ktwo211121743-c04_llc.fits", f"kepler/{wanted[0]}", f"tess/{SPOC}",
     ]  # fmt: skip
     assert (done.fresh, done.without, done.faults) == (3, ["KIC 7", "TIC 5"], [])
-    done = fetch_survey_light_curves(
-        survey, raw, authors=["qlp"], only=["rv_variables"], transfer=QUICK, addresses=book
-    )
+    done = fetch_survey_light_curves(survey, raw, authors=["qlp"], only=["rv_variables"], terms=terms)
     assert (done.fresh, done.without, done.faults) == (1, [], [])
     assert (raw / "tess" / qlp).is_file()
     for authors, message in (
@@ -466,7 +474,7 @@ def test_light_curves_of_a_survey(survey: Path, archive: Archive, tmp_path: Path
         (["spoc", "qlp"], "spoc and qlp"),
     ):
         with pytest.raises(UsageError, match=message):
-            fetch_survey_light_curves(survey, raw, authors=authors, addresses=book)
+            fetch_survey_light_curves(survey, raw, authors=authors, terms=terms)
 
 
 # Progress
@@ -477,10 +485,8 @@ def test_bars_of_downloads_side_by_side(archive: Archive, tmp_path: Path) -> Non
     console = Console(force_terminal=True, width=100, file=(tmp_path / "shown.txt").open("w"))
     with shown_transfer(console, at_once=AT_ONCE) as transfer:
         assert transfer.progress is not None
-        book = book_of(archive, tmp_path)
-        done = fetch_light_curves(
-            "kepler_light_curves", ["5023948"], tmp_path / "raw", transfer=transfer, addresses=book
-        )
+        terms = Terms(transfer=transfer, addresses=book_of(archive, tmp_path))
+        done = fetch_light_curves("kepler_light_curves", ["5023948"], tmp_path / "raw", terms=terms)
     console.file.close()
     assert done.fresh == 9
     assert "kplr005023948-" in (tmp_path / "shown.txt").read_text()
