@@ -84,12 +84,13 @@ class Reading:
     state: tuple[FileState, ...] = ()
 
 
-def readings_of(sources: Iterable[tuple[str, Source]]) -> list[Reading]:
-    """Divide the files of sources, each beside the name of its catalogue, into readings."""
-    every: list[Reading] = []
-    for catalog, source in sources:
-        for files in _together(source.files(), source.files_together):
-            every.append(reading_of(catalog, source, files))
+def readings_of(sources: Iterable[tuple[str, Source, Sequence[Path]]]) -> list[Reading]:
+    """Divide the files of sources into readings; each is given with its catalogue's name and its files."""
+    every = [
+        reading_of(catalog, source, some)
+        for catalog, source, files in sources
+        for some in _together(files, source.files_together)
+    ]
     return _tell_apart(every)
 
 

@@ -103,7 +103,7 @@ def run_job(
     """
     report = report or Reporter()
     survey = Survey(Path(out).absolute())  # workers may have another current folder
-    sources = [(spec.catalog, source) for spec, source in job.sources()]
+    sources = job.sources()
     survey.check_inputs(file for spec in job.external for file in spec.check(job.raw))
     survey.check_inputs(file for spec in job.light_curves for file in spec.found(job.raw))
     check_hr_files(job.hr_diagram)

@@ -54,7 +54,7 @@ def test_a_plan_of_more_rows_is_that_of_a_denser_survey(tmp_path: Path, job: Pat
     assert dense["spectra"].pieces >= 1000 * n_rows / 20
     assert dense["targets"].pieces == dense["overview"].pieces == dense["spectra"].pieces
     # Tasks are measured as they travel, each with all that its reader needs.
-    readings = readings_of([(spec.catalog, source) for spec, source in read_job(job).sources()])
+    readings = readings_of(read_job(job).sources())
     sizes = [len(pickle.dumps(Unit(one.name, one.fingerprint, one))) for one in readings]
     assert found["read"].task_bytes == pytest.approx(np.mean(sizes))
 
