@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import small_raw
 from click.testing import CliRunner, Result
+from no_figures import leave_out_figures
 
 import lkmrs_dask as lk
 from lkmrs_dask.cli import main
@@ -33,7 +34,7 @@ def lkmrs(*arguments: object) -> Result:
 
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    small_raw.leave_out_figures(monkeypatch)
+    leave_out_figures(monkeypatch)
 
 
 def make_job(tmp_path: Path, lines: list[str]) -> Path:

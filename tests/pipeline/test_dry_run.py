@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small_raw
+from no_figures import leave_out_figures
 from small_raw import lkmrs
 
 from lkmrs_dask.catalog.hats_write import COUNT_ORDER
@@ -21,7 +22,7 @@ from lkmrs_dask.pipeline.survey import Survey
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    small_raw.leave_out_figures(monkeypatch)
+    leave_out_figures(monkeypatch)
     for number in range(3):
         lines = small_raw.rows(n_stars=4, n_nights=1, first_night=58400 + number)
         small_raw.write(tmp_path / "raw" / f"{number}.csv", lines)
