@@ -154,17 +154,7 @@ def run_readings(
         report.say("nothing to do: all pieces are there, with the same inputs, settings and code")
         return done
     write_set_aside(draft, ingested.reads)
-    results = Results(
-        science.overview,
-        science.deviations,
-        fit_error_laws(science.deviations, job.error_law),
-        job.error_law,
-        compare_surveys(externals, draft, job.comparison, job.offsets, report),
-        find_peculiar(job, draft),
-        science.zero_points,
-        science.light_curves,
-        science.training,
-    )
+    results = _results(job, science, externals, draft, report)
     write_products(job, draft, results, report)
     field = science.footprints.field(ingested.stars)
     summary = make_summary(job, draft, ingested, results, field, externals, failures, report.stages)
@@ -190,6 +180,23 @@ class _Science:
     light_curves: LightCurves | None
     training: Training | None
     failures: list[Failure]
+
+
+def _results(
+    job: Job, science: _Science, externals: Sequence[External], draft: Draft, report: Reporter
+) -> Results:
+    """What tables and figures show."""
+    return Results(
+        science.overview,
+        science.deviations,
+        fit_error_laws(science.deviations, job.error_law),
+        job.error_law,
+        compare_surveys(externals, draft, job.comparison, job.offsets, report),
+        find_peculiar(job, draft),
+        science.zero_points,
+        science.light_curves,
+        science.training,
+    )
 
 
 def _science(
