@@ -85,7 +85,7 @@ def add_files(
         if job is None:
             job = Job(survey.root.name, "", survey.root.absolute(), (), Settings())
         sources = [(spec.catalog, spec.source(job.raw, job.settings)) for spec in specs]
-        fresh = readings_of(sources)
+        fresh = readings_of((catalog, source, source.files()) for catalog, source in sources)
         known = known_readings(survey.receipts)
         _check_complete(survey, known)
         there = {one.name for one in known}

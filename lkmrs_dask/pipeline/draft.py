@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -149,6 +149,45 @@ class Draft:
             for path in folder.rglob("*"):
                 if path.is_file() and path not in wanted:
                     path.unlink()
+
+    def settle(
+        self,
+        stage: str,
+        found: Mapping[str, Found],
+        names: Collection[str],
+        *,
+        folders: Iterable[Path] = (),
+        parts: Iterable[str] = (),
+        finish: Callable[[], object] | None = None,
+        changed: bool = False,
+    ) -> None:
+        """End a stage whose pieces are done: unless the survey has them all and no others, it is replaced.
+
+        Parameters
+        ----------
+        stage : str
+            The stage; with it go its receipts.
+        found : mapping of str to Found
+            Pieces that were done already, as `finished` gave them.
+        names : collection of str
+            All its pieces.
+        folders : iterable of Path
+            Folders of the draft that hold nothing but files of its pieces.
+        parts : iterable of str
+            Files and folders of the survey that the draft's replace, beside the receipts.
+        finish : callable, optional
+            Writes what describes the pieces, when all are in the draft.
+        changed : bool
+            Whether it is to be replaced in any case.
+        """
+        if not (changed or stage in self.stale) and self.same_pieces(stage, found, len(names)):
+            return
+        self.keep(found.values())
+        self.prune(stage, names, folders)
+        if finish is not None:
+            finish()
+        for name in (*parts, f"receipts/{stage}"):
+            self.replace(name)
 
     def replace(self, name: str) -> None:
         """Note that the draft's file or folder takes the survey's place; if it has none, that goes."""

@@ -90,7 +90,12 @@ def fetch_curves(
     NoNetworkError
         Where a server cannot be reached.
     """
-    from lkmrs_dask.pipeline.fetch_light_curves import AT_ONCE, fetch_light_curves, fetch_survey_light_curves
+    from lkmrs_dask.pipeline.fetch_light_curves import (
+        AT_ONCE,
+        Terms,
+        fetch_light_curves,
+        fetch_survey_light_curves,
+    )
     from lkmrs_dask.pipeline.fetch_progress import shown_transfer
     from lkmrs_dask.pipeline.light_curve_addresses import Choice
     from lkmrs_dask.pipeline.light_curve_targets import numbers
@@ -106,27 +111,10 @@ def fetch_curves(
             f"`lkmrs fetch {_BY_STAR[0]} 5023948 11442793`"
         )
     with shown_transfer(at_once=AT_ONCE) as transfer:
+        terms = Terms(choice, report, transfer, addresses)
         if survey is not None:
-            return fetch_survey_light_curves(
-                survey,
-                folder,
-                authors=authors,
-                choice=choice,
-                only=only,
-                report=report,
-                transfer=transfer,
-                addresses=addresses,
-            )
+            return fetch_survey_light_curves(survey, folder, authors=authors, only=only, terms=terms)
         if len(authors) > 1:
             raise UsageError(f"--author {','.join(authors)}: give one for {name}")
-        return fetch_light_curves(
-            name,
-            stars,
-            folder,
-            author=authors[0] if authors else None,
-            choice=choice,
-            only=only,
-            report=report,
-            transfer=transfer,
-            addresses=addresses,
-        )
+        author = authors[0] if authors else None
+        return fetch_light_curves(name, stars, folder, author=author, only=only, terms=terms)

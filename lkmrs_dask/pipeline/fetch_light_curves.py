@@ -7,17 +7,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.pipeline.download import FetchError, MissingFileError, NoNetworkError, Transfer, download
 from lkmrs_dask.pipeline.fetch import Known, known
-from lkmrs_dask.pipeline.light_curve_addresses import Choice, Lead, Question, questions
+from lkmrs_dask.pipeline.light_curve_addresses import Choice, Lead, questions
 from lkmrs_dask.pipeline.light_curve_targets import Target, parse_targets, targets_of_survey
 
-__all__ = ["AT_ONCE", "MISSIONS", "LightCurvesFetched", "fetch_light_curves", "fetch_survey_light_curves"]
+__all__ = [
+    "AT_ONCE",
+    "MISSIONS",
+    "LightCurvesFetched",
+    "Terms",
+    "fetch_light_curves",
+    "fetch_survey_light_curves",
+]
 
 AT_ONCE = 4
 """Downloads side by side: the archive is everybody's."""
@@ -28,6 +34,28 @@ MISSIONS = {"kepler_light_curves": "Kepler", "k2_light_curves": "K2", "tess_ligh
 Report = Callable[[str], None]
 _Work = TypeVar("_Work")
 _Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How light curves are fetched.
+
+    Parameters
+    ----------
+    choice : Choice
+        Cadence, campaigns and sectors.
+    report : callable, optional
+        Told what happens, in lines.
+    transfer : Transfer, optional
+        How to download.
+    addresses : Path, optional
+        Another file of addresses than the package's own.
+    """
+
+    choice: Choice = field(default_factory=Choice)
+    report: Report | None = None
+    transfer: Transfer | None = None
+    addresses: Path | None = None
 
 
 @dataclass
@@ -73,11 +101,8 @@ def fetch_light_curves(
     folder: str | Path,
     *,
     author: str | None = None,
-    choice: Choice | None = None,
     only: Sequence[str] = (),
-    report: Report | None = None,
-    transfer: Transfer | None = None,
-    addresses: Path | None = None,
+    terms: Terms | None = None,
 ) -> LightCurvesFetched:
     """Download the light curves of stars; those that are there whole are not fetched again.
 
@@ -92,16 +117,10 @@ def fetch_light_curves(
     author : str, optional
         Who made the light curves: ``kepler``; ``k2`` or ``k2sff``; ``spoc`` (two minutes), ``qlp`` or
         ``tess-spoc`` (both of full-frame images).  The first of the mission, if not given.
-    choice : Choice, optional
-        Cadence, campaigns and sectors.
     only : sequence of str
         Patterns (``fnmatch``) of the names of files that are wanted; all by default.
-    report : callable, optional
-        Told what happens, in lines.
-    transfer : Transfer, optional
-        How to download.
-    addresses : Path, optional
-        Another file of addresses than the package's own.
+    terms : Terms, optional
+        How.
 
     Returns
     -------
@@ -120,10 +139,11 @@ def fetch_light_curves(
     stars = parse_targets(MISSIONS[name], targets)
     if not stars:
         raise UsageError(f"say of which stars: `lkmrs fetch {name} NUMBER ... --to FOLDER`")
-    book, choice = known(name, addresses), choice or Choice()
+    terms = terms or Terms()
+    book = known(name, terms.addresses)
     chosen = _author(book, author)
-    choice.check(MISSIONS[name], chosen)
-    return _Fetch(book, chosen, choice, Path(folder), tuple(only), report, transfer).run(stars)
+    terms.choice.check(MISSIONS[name], chosen)
+    return _Fetch(book, chosen, Path(folder), tuple(only), terms).run(stars)
 
 
 def fetch_survey_light_curves(
@@ -131,11 +151,8 @@ def fetch_survey_light_curves(
     folder: str | Path,
     *,
     authors: Sequence[str] = (),
-    choice: Choice | None = None,
     only: Sequence[str] = (),
-    report: Report | None = None,
-    transfer: Transfer | None = None,
-    addresses: Path | None = None,
+    terms: Terms | None = None,
 ) -> LightCurvesFetched:
     """Download the light curves of a survey's stars that have an identifier in KIC, EPIC or TIC.
 
@@ -147,10 +164,10 @@ def fetch_survey_light_curves(
         Gets ``kepler/``, ``k2/`` and ``tess/``, of which a job can have its light curves.
     authors : sequence of str
         At most one a mission; see `fetch_light_curves`.
-    choice, report, transfer, addresses
-        See there.
     only : sequence of str
         ``rv_variables`` for the stars whose label has RVV.
+    terms : Terms, optional
+        How.
 
     Returns
     -------
@@ -163,7 +180,8 @@ def fetch_survey_light_curves(
     NoNetworkError
         Where a server cannot be reached; what came before stays.
     """
-    books = {mission: known(name, addresses) for name, mission in MISSIONS.items()}
+    terms = terms or Terms()
+    books = {mission: known(name, terms.addresses) for name, mission in MISSIONS.items()}
     chosen = {mission: [one for one in authors if one in book.by_star] for mission, book in books.items()}
     unknown = set(authors) - {one for some in chosen.values() for one in some}
     twice = [" and ".join(some) for some in chosen.values() if len(set(some)) > 1]
@@ -176,8 +194,7 @@ def fetch_survey_light_curves(
         some = [star for star in stars if star.mission == mission]
         if some:
             author = _author(book, next(iter(chosen[mission]), None))
-            place = Path(folder) / mission.lower()
-            done.add(_Fetch(book, author, choice or Choice(), place, (), report, transfer).run(some))
+            done.add(_Fetch(book, author, Path(folder) / mission.lower(), (), terms).run(some))
     return done
 
 
@@ -195,11 +212,9 @@ class _Fetch:
 
     book: Known
     author: str
-    choice: Choice
     folder: Path
     only: tuple[str, ...]
-    report: Report | None
-    transfer: Transfer | None
+    terms: Terms
 
     def run(self, stars: Sequence[Target]) -> LightCurvesFetched:
         """Ask what there is, and get it."""
@@ -211,15 +226,15 @@ class _Fetch:
         return done
 
     def _say(self, line: str) -> None:
-        if self.report is not None:
-            self.report(line)
+        if self.terms.report is not None:
+            self.terms.report(line)
 
     def _find(self, stars: Sequence[Target], done: LightCurvesFetched) -> tuple[list[Lead], set[Target]]:
         """Files to get, and the stars of which that may not be all."""
         leads: list[Lead] = []
         doubtful: set[Target] = set()
-        asked = questions(self.book, self.author, stars, self.choice, self.folder)
-        for question, found in side_by_side(partial(_ask, transfer=self.transfer), asked):
+        asked = questions(self.book, self.author, stars, self.terms.choice, self.folder)
+        for question, found in side_by_side(lambda one: one.find(self.terms.transfer), asked):
             if isinstance(found, FetchError):
                 done.faults.append(f"{question.what}: {found}")
                 doubtful.update(question.targets)
@@ -272,15 +287,11 @@ class _Fetch:
     def _get_one(self, lead: Lead) -> bool | None:
         """Whether a file was fetched now; None for one that the archive does not have."""
         try:
-            return download(lead.file, self.folder, self.transfer)
+            return download(lead.file, self.folder, self.terms.transfer)
         except MissingFileError:
             if lead.sure:
                 raise
             return None
-
-
-def _ask(question: Question, transfer: Transfer | None) -> list[Lead]:
-    return question.find(transfer)
 
 
 def _count(number: int, what: str) -> str:

@@ -137,11 +137,7 @@ def _read(
         record.begin(len(readings), len(found))
         record.rows = sum(one.receipt.rows for one in found.values())
         result = read_raw(todo, draft, crew, record)
-        if moved or not draft.same_pieces(READ, found, len(readings)):
-            draft.keep(found.values())
-            draft.prune(READ, by_name, [draft.next.root / FILES])
-            for name in (f"receipts/{READ}", FILES):
-                draft.replace(name)
+        draft.settle(READ, found, by_name, folders=[draft.next.root / FILES], parts=[FILES], changed=moved)
     reads = []
     for reading in readings:
         if reading.name in result.receipts:

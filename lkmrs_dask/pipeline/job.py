@@ -166,8 +166,13 @@ class Job:
             known=_known(values.get("known", {})), **sections,
         )  # fmt: skip
 
-    def sources(self) -> list[tuple[InputSpec, Source]]:
+    def sources(self) -> list[tuple[str, Source, list[Path]]]:
         """Make the readers; inputs marked optional without a file are left out.
+
+        Returns
+        -------
+        list of (str, Source, list of Path)
+            The catalogue of each, its reader, and its files.
 
         Raises
         ------
@@ -182,10 +187,13 @@ class Job:
                     f"raw folder {folder} is not there (job {self.name}); give another with --raw"
                 )
             source = spec.source(self.raw, self.settings)
-            if spec.optional and not any(any(folder.glob(pattern)) for pattern in spec.files):
-                continue
-            source.files()
-            result.append((spec, source))
+            try:
+                files = source.files()
+            except UsageError:
+                if spec.optional and not any(any(folder.glob(pattern)) for pattern in spec.files):
+                    continue
+                raise
+            result.append((spec.catalog, source, files))
         if not result:
             alone = ""
             if self.light_curves:

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -243,14 +244,11 @@ def _read(
             for group in groups
             if group.name not in found
         ]
-        root = draft.next.root
-        function = _ReadGroup(readers, draft.scratch, root / DESCRIPTIONS)
-        done = carry_out(CURVE_FILES, function, units, crew, record, root=root, receipts=draft.next.receipts)
-        if CURVE_FILES in draft.stale or not draft.same_pieces(CURVE_FILES, found, len(wanted)):
-            draft.keep(found.values())
-            draft.prune(CURVE_FILES, wanted, [root / DESCRIPTIONS])
-            for name in (f"receipts/{CURVE_FILES}", DESCRIPTIONS):
-                draft.replace(name)
+        folder = draft.next.root / DESCRIPTIONS
+        done = carry_out(
+            CURVE_FILES, _ReadGroup(readers, draft.scratch, folder), units, crew, record, draft.next
+        )
+        draft.settle(CURVE_FILES, found, wanted, folders=[folder], parts=[DESCRIPTIONS])
         record.rows = sum(one.receipt.rows for one in found.values()) + sum(
             one.rows for one in done.receipts.values()
         )
@@ -317,17 +315,13 @@ def _write(
         folder = draft.next.catalog(LIGHT_CURVES)
         before = draft.survey.catalog(LIGHT_CURVES)
         function = _WritePart(readers, draft.scratch, folder, before if before.is_dir() else None)
-        done = carry_out(
-            LIGHT_CURVES, function, todo, crew, record, root=draft.next.root, receipts=draft.next.receipts
-        )
+        done = carry_out(LIGHT_CURVES, function, todo, crew, record, draft.next)
         receipts = {unit: one.receipt for unit, one in found.items()} | done.receipts
-        if LIGHT_CURVES in draft.stale or not draft.same_pieces(LIGHT_CURVES, found, len(wanted)):
-            draft.keep(found.values())
-            draft.prune(LIGHT_CURVES, wanted, [folder / "dataset"])
-            written = map(written_partition, receipts.values())
-            finish_catalog(folder, STORED, written, name=LIGHT_CURVES, properties=PROPERTIES)
-            draft.replace(LIGHT_CURVES)
-            draft.replace(f"receipts/{LIGHT_CURVES}")
+        written = map(written_partition, receipts.values())
+        finish = partial(finish_catalog, folder, STORED, written, name=LIGHT_CURVES, properties=PROPERTIES)
+        draft.settle(
+            LIGHT_CURVES, found, wanted, folders=[folder / "dataset"], parts=[LIGHT_CURVES], finish=finish
+        )
         record.rows = sum(one.rows for one in receipts.values())
     return done.failures
 

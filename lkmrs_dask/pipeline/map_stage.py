@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,15 +168,10 @@ def sum_partitions(
         receipts |= {unit: one.receipt for unit, one in found.items()}
         for function, units in tasks:
             todo = [unit for unit in units if unit.name not in found]
-            done = carry_out(
-                stage, function, todo, crew, record, root=draft.next.root, receipts=draft.next.receipts
-            )
+            done = carry_out(stage, function, todo, crew, record, draft.next)
             receipts |= done.receipts
             failures += done.failures
-        if not draft.same_pieces(stage, found, len(wanted)):
-            draft.keep(found.values())
-            draft.prune(stage, wanted, [])
-            draft.replace(f"receipts/{stage}")
+        draft.settle(stage, found, wanted)
         record.rows = sum(one.rows for one in receipts.values())
     # In the order of names, so that sums do not depend on which piece ended first.
     return [receipts[name] for name in sorted(receipts)], failures
@@ -277,15 +273,11 @@ def map_catalog(work: MapWork, draft: Draft, crew: Crew, report: Reporter) -> li
         readers = tuple(one.without_checksums() for one in beside)
         function = _Map(_Read(work.rows.source, work.rows.names), work.function, work.schema, root, readers,
                         work.extra)  # fmt: skip
-        done = carry_out(
-            stage, function, todo, crew, record, root=draft.next.root, receipts=draft.next.receipts
-        )
+        done = carry_out(stage, function, todo, crew, record, draft.next)
         receipts = {unit: one.receipt for unit, one in found.items()} | done.receipts
-        if stage in draft.stale or not draft.same_pieces(stage, found, len(wanted)):
-            draft.keep(found.values())
-            draft.prune(stage, wanted, [root / "dataset"])
-            finish_catalog(root, work.schema, map(written_partition, receipts.values()), name=root.name)
-            draft.replace(stage)
-            draft.replace(f"receipts/{stage}")
+        finish = partial(
+            finish_catalog, root, work.schema, map(written_partition, receipts.values()), name=root.name
+        )
+        draft.settle(stage, found, wanted, folders=[root / "dataset"], parts=[stage], finish=finish)
         record.rows = sum(one.rows for one in receipts.values())
     return done.failures

@@ -119,7 +119,6 @@ def write_rows(work: CatalogWork, crew: Crew, report: Reporter) -> Written:
         if todo:
             needed, lost = _Rows(work, layout, todo).gather(crew, record)
             failures += lost
-            root = draft.next.root
             function = _WritePartition(
                 WriteRows(work.places.path, draft.next.catalog(name), work.table, schema),
                 draft.next.repeated(name),
@@ -134,20 +133,20 @@ def write_rows(work: CatalogWork, crew: Crew, report: Reporter) -> Written:
                 for k, runs in zip(todo, needed, strict=True)
                 if runs is not None
             ]
-            done = carry_out(name, function, units, crew, record, root=root, receipts=draft.next.receipts)
+            done = carry_out(name, function, units, crew, record, draft.next)
             receipts |= done.receipts
             failures += done.failures
-        if name in draft.stale or not draft.same_pieces(name, found, len(wanted)):
-            draft.keep(found.values())
-            draft.prune(name, wanted, [draft.next.catalog(name) / "dataset", draft.next.repeated(name)])
-            folder = draft.next.catalog(name)
-            finish_catalog(
-                folder, schema, map(written_partition, receipts.values()), name=name, kind="source",
-                properties=SORTED_BY,
-            )  # fmt: skip
+        folder = draft.next.catalog(name)
+
+        def finish() -> None:
+            written = map(written_partition, receipts.values())
+            finish_catalog(folder, schema, written, name=name, kind="source", properties=SORTED_BY)
             write_star_index(folder, work.places.stars)
-            for path in (name, f"receipts/{name}", f"set_aside/{name}_repeated"):
-                draft.replace(path)
+
+        draft.settle(
+            name, found, wanted, folders=[folder / "dataset", draft.next.repeated(name)],
+            parts=[name, f"set_aside/{name}_repeated"], finish=finish,
+        )  # fmt: skip
         rows = sum(receipt.rows for receipt in receipts.values())
         record.rows = rows
     return Written(rows, sum(one.extra["repeated"] for one in receipts.values()), failures)

@@ -166,7 +166,7 @@ def plan_run(job: Job, out: str | Path, place: Place | None = None, rows: float 
 
 
 def _as_it_stands(survey: Survey, job: Job) -> tuple[str, list[StagePlan], list[str]]:
-    readings = readings_of([(spec.catalog, source) for spec, source in job.sources()])
+    readings = readings_of(job.sources())
     units = [Unit(one.name, one.fingerprint, one) for one in readings]
     found = Draft(survey).finished(READ, {unit.name: unit.fingerprint for unit in units})
     stages = [_stage(READ, len(units), units, len(found))]
@@ -208,7 +208,7 @@ def _scaled(survey: Survey, rows: float, job: Job) -> tuple[str, list[StagePlan]
         )
     factor = rows / n_spectra
     n_readings = math.ceil(len(reads) * factor)
-    readings = readings_of([(spec.catalog, source) for spec, source in job.sources()])
+    readings = readings_of(job.sources())
     stages = [_stage(READ, n_readings, (Unit(one.name, one.fingerprint, one) for one in readings))]
     n_runs = math.ceil(sum(one.rows for one in reads.values()) * factor / RUN_ROWS)
     share = _share_of_plans(survey)

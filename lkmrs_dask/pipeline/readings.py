@@ -84,12 +84,13 @@ class Reading:
     state: tuple[FileState, ...] = ()
 
 
-def readings_of(sources: Iterable[tuple[str, Source]]) -> list[Reading]:
-    """Divide the files of sources, each beside the name of its catalogue, into readings."""
-    every: list[Reading] = []
-    for catalog, source in sources:
-        for files in _together(source.files(), source.files_together):
-            every.append(reading_of(catalog, source, files))
+def readings_of(sources: Iterable[tuple[str, Source, Sequence[Path]]]) -> list[Reading]:
+    """Divide the files of sources into readings; each is given with its catalogue's name and its files."""
+    every = [
+        reading_of(catalog, source, some)
+        for catalog, source, files in sources
+        for some in _together(files, source.files_together)
+    ]
     return _tell_apart(every)
 
 
@@ -241,7 +242,7 @@ def read_raw(readings: Sequence[Reading], draft: Draft, crew: Crew, record: Stag
     """Read raw files; their runs go to the survey's scratch space, what outlives these to the draft."""
     units = [Unit(one.name, one.fingerprint, one, sum(map(_size, one.files))) for one in readings]
     function = ReadRaw(draft.scratch, draft.next.root / FILES)
-    return carry_out(READ, function, units, crew, record, root=draft.next.root, receipts=draft.next.receipts)
+    return carry_out(READ, function, units, crew, record, draft.next)
 
 
 def _size(file: Path) -> int:

@@ -44,7 +44,7 @@ def readings_there(job: Job) -> dict[str, Reading]:
     for spec in job.inputs:
         source = spec.source(job.raw, job.settings)
         try:
-            there |= {one.name: one for one in readings_of([(spec.catalog, source)])}
+            there |= {one.name: one for one in readings_of([(spec.catalog, source, source.files())])}
         except (UsageError, OSError):
             continue  # gone since; an error names them if it turns out that they are needed
     return there

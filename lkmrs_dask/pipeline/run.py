@@ -103,7 +103,7 @@ def run_job(
     """
     report = report or Reporter()
     survey = Survey(Path(out).absolute())  # workers may have another current folder
-    sources = [(spec.catalog, source) for spec, source in job.sources()]
+    sources = job.sources()
     survey.check_inputs(file for spec in job.external for file in spec.check(job.raw))
     survey.check_inputs(file for spec in job.light_curves for file in spec.found(job.raw))
     check_hr_files(job.hr_diagram)
@@ -154,17 +154,7 @@ def run_readings(
         report.say("nothing to do: all pieces are there, with the same inputs, settings and code")
         return done
     write_set_aside(draft, ingested.reads)
-    results = Results(
-        science.overview,
-        science.deviations,
-        fit_error_laws(science.deviations, job.error_law),
-        job.error_law,
-        compare_surveys(externals, draft, job.comparison, job.offsets, report),
-        find_peculiar(job, draft),
-        science.zero_points,
-        science.light_curves,
-        science.training,
-    )
+    results = _results(job, science, externals, draft, report)
     write_products(job, draft, results, report)
     field = science.footprints.field(ingested.stars)
     summary = make_summary(job, draft, ingested, results, field, externals, failures, report.stages)
@@ -190,6 +180,23 @@ class _Science:
     light_curves: LightCurves | None
     training: Training | None
     failures: list[Failure]
+
+
+def _results(
+    job: Job, science: _Science, externals: Sequence[External], draft: Draft, report: Reporter
+) -> Results:
+    """What tables and figures show."""
+    return Results(
+        science.overview,
+        science.deviations,
+        fit_error_laws(science.deviations, job.error_law),
+        job.error_law,
+        compare_surveys(externals, draft, job.comparison, job.offsets, report),
+        find_peculiar(job, draft),
+        science.zero_points,
+        science.light_curves,
+        science.training,
+    )
 
 
 def _science(

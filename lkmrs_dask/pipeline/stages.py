@@ -21,6 +21,7 @@ from lkmrs_dask.errors import LkmrsError, may_pass
 from lkmrs_dask.pipeline.cluster import Crew
 from lkmrs_dask.pipeline.memory import peak_memory_mb, release_memory, restart_peak
 from lkmrs_dask.pipeline.progress import StageRecord
+from lkmrs_dask.pipeline.survey import Survey
 
 __all__ = ["Done", "Failure", "StageResult", "Unit", "carry_out"]
 
@@ -91,17 +92,16 @@ class _Carry:
     stage: str
     attempt: str
     function: Callable[[Any], Done]
-    root: Path
-    receipts: Path
+    out: Survey
 
     def __call__(self, unit: Unit, tries: int) -> Receipt:
         restart_peak(f"{self.stage}-{self.attempt}")
         done = self.function(unit.task)
-        files = tuple(WrittenFile.of(self.root, path) for path in done.files)
+        files = tuple(WrittenFile.of(self.out.root, path) for path in done.files)
         receipt = Receipt(
             self.stage, unit.name, unit.fingerprint, done.rows, files, done.extra, peak_memory_mb()
         )
-        receipt.write(self.receipts)
+        receipt.write(self.out.receipts)
         release_memory()
         return receipt
 
@@ -112,9 +112,7 @@ def carry_out(
     units: Sequence[Unit],
     crew: Crew,
     record: StageRecord,
-    *,
-    root: Path,
-    receipts: Path,
+    out: Survey,
 ) -> StageResult:
     """Do pieces of a stage.
 
@@ -123,15 +121,15 @@ def carry_out(
     stage : str
         Its name, on the dashboard too.
     function : callable
-        Does a piece, given its task; picklable.  The files that it writes lie under `root`.
+        Does a piece, given its task; picklable.  The files that it writes lie in `out`.
     units : sequence of Unit
         What is to be done.
     crew : Crew
         Who does it.
     record : StageRecord
         Is told of progress, rows and memory.
-    root, receipts : Path
-        Where files and receipts go.
+    out : Survey
+        Gets the receipts.
 
     Returns
     -------
@@ -143,7 +141,7 @@ def carry_out(
     LkmrsError
         When the disk is full or the scheduler is lost: what is done stays, and the next run goes on.
     """
-    loop = _Loop(_Carry(stage, crew.attempt(), function, root, receipts), crew, record)
+    loop = _Loop(_Carry(stage, crew.attempt(), function, out), crew, record)
     with crew.label(stage):
         loop.run(sorted(units, key=lambda unit: -unit.weight), window=crew.window)
         alone, loop.alone = loop.alone, []

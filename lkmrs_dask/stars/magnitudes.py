@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.schema import HEALPIX_COLUMN, STARS, Column, TableSchema
+from lkmrs_dask.stars.columns import arrow_column
 from lkmrs_dask.stars.hr_diagram import MagnitudeFlag, absolute_magnitudes
 from lkmrs_dask.stars.hr_dust import DustMap, dust_map, reddening
 from lkmrs_dask.stars.hr_settings import HrSettings
@@ -125,7 +126,7 @@ def magnitudes(
         "distance_pc": distance, "magnitude_flag": flag,
     }  # fmt: skip
     schema = MAGNITUDES.arrow()
-    return pa.table([_column(every[field.name], field.type) for field in schema], schema=schema)
+    return pa.table([arrow_column(every[field.name], field.type) for field in schema], schema=schema)
 
 
 def _dust(settings: HrSettings, query: Callable[..., Any] | None) -> DustMap | None:
@@ -157,10 +158,3 @@ def _read(table: pa.Table, names: tuple[str, ...]) -> dict[str, Floats]:
         array[~within_limits(array)] = np.nan
         columns[name] = array
     return columns
-
-
-def _column(values: NDArray | pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
-    """Arrow values of a type, null where a float is NaN."""
-    if isinstance(values, np.ndarray):
-        return pa.array(values, from_pandas=True).cast(kind)
-    return values.cast(kind)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN, STARS, Column, TableSchema
-from lkmrs_dask.stars.columns import floats
+from lkmrs_dask.stars.columns import arrow_column, floats
 from lkmrs_dask.stars.limits import within_limits
 from lkmrs_dask.stars.rv_settings import RvVariableSettings
 from lkmrs_dask.stars.rv_statistics import RvStatistics, rv_statistics
@@ -131,7 +131,7 @@ def rv_variability(measurements: pa.Table, settings: RvVariableSettings | None =
         "label": pa.array(np.where(variable, LABEL, "").tolist(), pa.string(), mask=~variable),
     }
     schema = RV_VARIABILITY.arrow()
-    return pa.table([_column(columns[field.name], field.type) for field in schema], schema=schema)
+    return pa.table([arrow_column(columns[field.name], field.type) for field in schema], schema=schema)
 
 
 def _reasons(found: RvStatistics, n_rv: Ints, least_n: int) -> NDArray[np.str_]:
@@ -171,11 +171,3 @@ def _of_first(table: pa.Table, name: str, first: Ints) -> pa.ChunkedArray | pa.A
     if name not in table.column_names:
         return pa.nulls(len(first), STARS[name].arrow_type)
     return table.column(name).take(pa.array(first))
-
-
-def _column(values: NDArray | pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
-    """Arrow values of a type, null where a float is NaN."""
-    if isinstance(values, np.ndarray):
-        mask = np.isnan(values) if values.dtype.kind == "f" else None
-        return pa.array(values, mask=mask).cast(kind)
-    return values.cast(kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,12 +14,9 @@ from lkmrs_dask.checked import check_values
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.variability.feature_names import FEATURE_NAMES, INDEX
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 __all__ = [
-    "CALIBRATIONS", "ONE_AT_A_TIME", "UNCERTAIN", "Classifier", "ClassifierSettings", "Prediction",
-    "classify_partitions", "predict", "predict_by", "train",
+    "CALIBRATIONS", "ONE_AT_A_TIME", "UNCERTAIN", "Classifier", "ClassifierSettings", "Prediction", "predict",
+    "predict_by", "train",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -215,51 +212,6 @@ def winners(classes: Sequence[str], probabilities: Floats, least: float) -> Pred
     sure = np.nan_to_num(probability, nan=-1.0) >= max(least, 0.0)
     place = np.where(sure, best, len(classes) + np.isnan(probability))
     return Prediction(np.array([*classes, UNCERTAIN, ""], str)[place], probability, probabilities)
-
-
-def classify_partitions(classifier: Classifier, frame: Any) -> Any:
-    """Classify the stars of a Dask data frame, partition by partition.
-
-    Parameters
-    ----------
-    classifier : Classifier
-        From `train`; it travels to the workers with the graph.
-    frame : dask.dataframe.DataFrame
-        With the columns `lkmrs_dask.variability.feature_names.FEATURE_NAMES`, and any others.
-
-    Returns
-    -------
-    dask.dataframe.DataFrame
-        With the index of `frame`: ``model_class``, ``model_probability`` and ``p_CLASS`` for each class.
-
-    Raises
-    ------
-    UsageError
-        Where a column is missing.
-    """
-    from dask_ml.wrappers import ParallelPostFit
-
-    missing = [name for name in FEATURE_NAMES if name not in frame.columns]
-    if missing:
-        raise UsageError(f"the frame has no columns {', '.join(missing)}")
-    wrapped = ParallelPostFit(estimator=classifier.model)
-    columns = frame[list(FEATURE_NAMES)]
-    return columns.map_partitions(
-        _classify_frame, classifier, wrapped, meta=_classify_frame(columns._meta, classifier, wrapped)
-    )
-
-
-def _classify_frame(part: pd.DataFrame, classifier: Classifier, wrapped: Any) -> pd.DataFrame:
-    """One partition: on arrays in memory the wrapper is the model, and the index is put back."""
-    import pandas as pd
-
-    found = predict_by(wrapped, classifier, part.to_numpy(np.float64, na_value=np.nan))
-    columns = {"model_class": pd.array(found.variable_class.tolist(), dtype="str")}
-    out = pd.DataFrame(columns, index=part.index)
-    out["model_probability"] = found.probability
-    for at, name in enumerate(classifier.classes):
-        out[f"p_{name}"] = found.probabilities[:, at]
-    return out
 
 
 def forest(settings: ClassifierSettings) -> Any:

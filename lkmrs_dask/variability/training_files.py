@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
@@ -22,7 +21,7 @@ from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.variability.feature_names import FEATURE_NAMES
 from lkmrs_dask.variability.training import TableSettings, TrainingTable
 
-__all__ = ["load_training", "save_training", "table_code", "training_notes"]
+__all__ = ["load_training", "save_training", "table_code"]
 
 _KEY = b"lkmrs_training"
 _OF_STARS = ("label", "star", "source")
@@ -122,17 +121,6 @@ def load_training(path: str | os.PathLike, *, any_code: bool = False) -> Trainin
         raise CatalogError(f"{path}: a feature is no number ({fault}); {_AGAIN}") from fault
     texts = (np.array([one or "" for one in table[name].to_pylist()], str) for name in _OF_STARS)
     return TrainingTable(features, *texts)
-
-
-def training_notes(path: str | os.PathLike) -> Mapping[str, Any]:
-    """What a training table says of itself: ``version``, ``code``, ``settings``, ``rows``, and more.
-
-    Raises
-    ------
-    CatalogError
-        Where there is no such table.
-    """
-    return _read(_place(path))[1]
 
 
 _AGAIN = "make it again by `lkmrs train`"

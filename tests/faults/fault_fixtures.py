@@ -18,7 +18,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> runs.Calm:
     folder = tmp_path_factory.mktemp("calm")
     runs.write_raw(folder / "raw")
     job = runs.write_job(folder, folder / "raw")
-    process = runs.Process(runs.python("lkmrs_dask", "run", job, "--out", folder / "out"), folder / "log")
+    process = runs.Process(runs.lkmrs("run", job, "--out", folder / "out"), folder / "log")
     try:
         ended = process.wait()
     finally:
@@ -54,8 +54,8 @@ def launch(tmp_path: Path) -> Iterator[runs.Launch]:
 def lkmrs(launch: runs.Launch) -> runs.Launch:
     """Start ``lkmrs`` with arguments."""
 
-    def start(*arguments: object, environment: dict[str, str] | None = None) -> runs.Process:
-        return launch(*runs.python("lkmrs_dask", *arguments), environment=environment)
+    def start(name: str, *arguments: object, environment: dict[str, str] | None = None) -> runs.Process:
+        return launch(*runs.lkmrs(name, *arguments), environment=environment)
 
     return start
 

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import no_figures
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+import pytest
 from click.testing import CliRunner
 
 from lkmrs_dask.cli import main
@@ -178,7 +180,9 @@ class Process:
 
 def call(*arguments: object) -> str:
     """Call ``lkmrs`` in this process, which saves the imports; give what it printed."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    with pytest.MonkeyPatch.context() as patch:
+        no_figures.leave_out_figures(patch)
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -186,6 +190,13 @@ def call(*arguments: object) -> str:
 def python(*arguments: object) -> list[object]:
     """Make a command of this Python's modules."""
     return [sys.executable, "-m", *arguments]
+
+
+def lkmrs(name: str, *arguments: object) -> list[object]:
+    """Make a command of ``lkmrs``; runs draw no figures."""
+    if name == "run":
+        return [sys.executable, no_figures.__file__, name, *arguments]
+    return python("lkmrs_dask", name, *arguments)
 
 
 def wait_for(condition: Callable[[], Any], what: str, process: Process | None = None) -> Any:

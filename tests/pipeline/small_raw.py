@@ -64,12 +64,6 @@ def lkmrs(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def leave_out_figures(patch: pytest.MonkeyPatch) -> None:
-    """Let runs draw no figures, which take most of the time of a small one."""
-    for name in ("figure_plates", "figure_exposures"):
-        patch.setattr(f"lkmrs_dask.pipeline.products.{name}", lambda *_: None)
-
-
 def watch_units(
     patch: pytest.MonkeyPatch, before: Callable[[str, str, int], None] | None = None
 ) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import small_raw
+from no_figures import leave_out_figures
 from small_raw import lkmrs
 
 import lkmrs_dask as lk
@@ -24,7 +25,7 @@ from lkmrs_dask.pipeline.survey import Survey
 
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    small_raw.leave_out_figures(monkeypatch)
+    leave_out_figures(monkeypatch)
 
 
 @pytest.fixture

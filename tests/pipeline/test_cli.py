@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import small_raw
 from click.testing import CliRunner, Result
+from no_figures import leave_out_figures
 
 import lkmrs_dask as lk
 from lkmrs_dask.cli import main
@@ -33,7 +34,7 @@ def lkmrs(*arguments: object) -> Result:
 
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    small_raw.leave_out_figures(monkeypatch)
+    leave_out_figures(monkeypatch)
 
 
 def make_job(tmp_path: Path, lines: list[str]) -> Path:
@@ -152,7 +153,7 @@ def test_impossible_places_are_refused(tmp_path: Path, options: list[str]) -> No
 
 
 def test_a_scheduler_that_does_not_answer_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lkmrs_dask.pipeline.cluster._PATIENCE", 1.0)
+    monkeypatch.setattr("lkmrs_dask.pipeline.cluster.PATIENCE", 1.0)
     job = make_job(tmp_path, small_raw.rows())
     done = lkmrs("run", job, "--out", tmp_path / "s", "--scheduler", "tcp://127.0.0.1:1")
     assert done.exit_code == 1

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import small_raw
+from no_figures import leave_out_figures
 from small_raw import lkmrs
 
 import lkmrs_dask as lk
@@ -28,7 +29,7 @@ files = ["*.csv*"]
 
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    small_raw.leave_out_figures(monkeypatch)
+    leave_out_figures(monkeypatch)
 
 
 @pytest.fixture

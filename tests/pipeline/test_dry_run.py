@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small_raw
+from no_figures import leave_out_figures
 from small_raw import lkmrs
 
 from lkmrs_dask.catalog.hats_write import COUNT_ORDER
@@ -21,7 +22,7 @@ from lkmrs_dask.pipeline.survey import Survey
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    small_raw.leave_out_figures(monkeypatch)
+    leave_out_figures(monkeypatch)
     for number in range(3):
         lines = small_raw.rows(n_stars=4, n_nights=1, first_night=58400 + number)
         small_raw.write(tmp_path / "raw" / f"{number}.csv", lines)
@@ -54,7 +55,7 @@ def test_a_plan_of_more_rows_is_that_of_a_denser_survey(tmp_path: Path, job: Pat
     assert dense["spectra"].pieces >= 1000 * n_rows / 20
     assert dense["targets"].pieces == dense["overview"].pieces == dense["spectra"].pieces
     # Tasks are measured as they travel, each with all that its reader needs.
-    readings = readings_of([(spec.catalog, source) for spec, source in read_job(job).sources()])
+    readings = readings_of(read_job(job).sources())
     sizes = [len(pickle.dumps(Unit(one.name, one.fingerprint, one))) for one in readings]
     assert found["read"].task_bytes == pytest.approx(np.mean(sizes))
 

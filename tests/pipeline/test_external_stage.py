@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from no_figures import leave_out_figures
 
 import lkmrs_dask as lk
 from lkmrs_dask.errors import LkmrsError, UsageError
@@ -55,6 +56,12 @@ def run(raw: Path, out: Path, place: Place | None = None, job: Job | None = None
 def copy_of(raw: Path, tmp_path: Path) -> Path:
     """The raw files, of which some are about to be changed."""
     return Path(shutil.copytree(raw, tmp_path / "raw"))
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the first run."""
+    leave_out_figures(monkeypatch)
 
 
 def truth(raw: Path) -> dict[str, Mapping[str, Any]]:

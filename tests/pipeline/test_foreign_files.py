@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import small_raw
+from no_figures import leave_out_figures
 from small_raw import lkmrs
 
 from lkmrs_dask.pipeline.survey import Survey
@@ -13,7 +14,7 @@ from lkmrs_dask.pipeline.survey import Survey
 
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    small_raw.leave_out_figures(monkeypatch)
+    leave_out_figures(monkeypatch)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 import small_raw
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from no_figures import leave_out_figures
 
 from lkmrs_dask.pipeline.add import add_files
 from lkmrs_dask.pipeline.cluster import Place
@@ -34,7 +35,7 @@ COLUMNS = ("mobsid", "obsid", "uid", "lmjd", "planid", "lmjm", "band", "snr", "r
 @pytest.fixture(autouse=True, scope="module")
 def no_figures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        small_raw.leave_out_figures(patch)
+        leave_out_figures(patch)
         yield
 
 

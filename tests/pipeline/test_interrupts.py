@@ -19,6 +19,14 @@ from lkmrs_dask.pipeline.cluster import Place, open_crew
 from lkmrs_dask.pipeline.interrupts import heed_interrupts
 
 
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """Ctrl-C counts even where the tests do not heed it, as in the background of a shell script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def press_ctrl_c(*_: object) -> None:
     """Ask this process to end; Python handles it before the call returns."""
     os.kill(os.getpid(), signal.SIGINT)

@@ -49,7 +49,7 @@ def test_job_holds_what_the_file_says(tmp_path: Path) -> None:
 def test_optional_input_without_files_is_left_out(tmp_path: Path) -> None:
     job = read_job(write(tmp_path, GOOD))
     (tmp_path / "raw" / "a.csv").write_text("obsid,ra,dec,snrg,z\n1,2,3,4,5\n")
-    assert [spec.catalog for spec, _ in job.sources()] == ["measurements"]
+    assert [catalog for catalog, _, _ in job.sources()] == ["measurements"]
 
 
 def test_raw_overrides(tmp_path: Path) -> None:

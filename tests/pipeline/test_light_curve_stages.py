@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
+from no_figures import leave_out_figures
 
 import lkmrs_dask as lk
 from lkmrs_dask.catalog.hats import partition_path
@@ -70,6 +71,12 @@ def job(raw: Path) -> Job:
 def made(job: Job, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     out = tmp_path_factory.mktemp("made") / "survey"
     return out, run(job, out)[0]
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the first run."""
+    leave_out_figures(monkeypatch)
 
 
 @pytest.fixture(scope="module")

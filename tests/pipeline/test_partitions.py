@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import small_raw
+from no_figures import leave_out_figures
 from small_raw import lkmrs
 
 import lkmrs_dask as lk
@@ -95,7 +96,7 @@ def files_of(root: Path) -> dict[str, tuple[int, int]]:
 
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    small_raw.leave_out_figures(monkeypatch)
+    leave_out_figures(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sound survey with its raw files, for tests to copy."""
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
-        small_raw.leave_out_figures(patch)
+        leave_out_figures(patch)
         make_raw(folder / "raw")
         run(job_of(folder / "raw"), folder / "survey")
     return folder

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
+from no_figures import leave_out_figures
 
 import lkmrs_dask as lk
 from lkmrs_dask.pipeline.cluster import Place
@@ -48,6 +49,12 @@ def job(raw: Path) -> Job:
 def made(job: Job, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     out = tmp_path_factory.mktemp("made") / "survey"
     return out, run(job, out)
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the first run."""
+    leave_out_figures(monkeypatch)
 
 
 def truth(raw: Path) -> dict[str, dict[str, Any]]:

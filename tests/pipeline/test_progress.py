@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import small_raw
+from no_figures import leave_out_figures
 
 from lkmrs_dask.pipeline import progress
 from lkmrs_dask.pipeline.cluster import Place
@@ -144,7 +145,7 @@ def test_the_peak_is_that_of_the_stage() -> None:
 
 
 def test_the_summary_has_every_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_raw.leave_out_figures(monkeypatch)
+    leave_out_figures(monkeypatch)
     lines = small_raw.rows(n_stars=3, n_nights=1)
     small_raw.write(tmp_path / "raw" / "a.csv", lines)
     job = Job("small", "", tmp_path / "raw", (InputSpec("spectra", "table", ("*.csv",)),), Settings())

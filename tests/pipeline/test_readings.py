@@ -46,7 +46,8 @@ def found(
     folder: Path, catalog: str = "spectra", settings: Settings | None = None, **options: object
 ) -> list[Reading]:
     spec = InputSpec(catalog, "table", ("**/*.csv",), options)
-    return readings_of([(catalog, spec.source(folder, settings or Settings()))])
+    source = spec.source(folder, settings or Settings())
+    return readings_of([(catalog, source, source.files())])
 
 
 def test_a_reading_is_known_wherever_its_files_lie(tmp_path: Path) -> None:

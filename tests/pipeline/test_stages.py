@@ -17,6 +17,7 @@ from lkmrs_dask.errors import CatalogError, InputError, LkmrsError
 from lkmrs_dask.pipeline.cluster import Crew, Place, open_crew
 from lkmrs_dask.pipeline.progress import StageRecord
 from lkmrs_dask.pipeline.stages import TRIES, Done, Failure, StageResult, Unit, carry_out
+from lkmrs_dask.pipeline.survey import Survey
 
 Act = Callable[[int], None]
 
@@ -66,10 +67,7 @@ def units(n: int) -> list[Unit]:
 
 
 def done_by(work: Work, n: int, crew: Crew, record: StageRecord | None = None) -> StageResult:
-    return carry_out(
-        "count", work, units(n), crew, record or StageRecord("count"),
-        root=work.root, receipts=work.root / "receipts",
-    )  # fmt: skip
+    return carry_out("count", work, units(n), crew, record or StageRecord("count"), Survey(work.root))
 
 
 def written(root: Path) -> dict[str, dict[str, Any]]:
@@ -119,9 +117,7 @@ def test_heavy_pieces_begin_first_and_equal_ones_in_their_order(tmp_path: Path) 
     some = [Unit(f"u{k}", f"print{k}", k, weight) for k, weight in enumerate(weights)]
     work = Work(tmp_path)
     with open_crew(Place(threads=1)) as crew:
-        carry_out(
-            "count", work, some, crew, StageRecord("count"), root=tmp_path, receipts=tmp_path / "receipts"
-        )
+        carry_out("count", work, some, crew, StageRecord("count"), Survey(tmp_path))
     assert work.order == [1, 3, 4, 0, 5, 2]
 
 
@@ -299,12 +295,8 @@ def test_worker_processes_do_the_same_as_threads(tmp_path: Path) -> None:
         (Place(workers=2), tmp_path / "4", 5),
     ):
         with open_crew(place) as crew:
-            results.append(
-                carry_out(
-                    "count", squares(root, deadly), units(12), crew, StageRecord("count"),
-                    root=root, receipts=root / "receipts",
-                )
-            )  # fmt: skip
+            work, record = squares(root, deadly), StageRecord("count")
+            results.append(carry_out("count", work, units(12), crew, record, Survey(root)))
     assert results[0].failures == []
     (failure,) = results[1].failures
     assert failure.unit == "u5"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,14 +13,13 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
-from scipy.stats import norm, truncnorm
+from scipy.stats import truncnorm
 
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import PARAMETERS
-from lkmrs_dask.stars.error_clip import clip_histograms, cut_moments, whole_sigma
-from lkmrs_dask.stars.error_law import ErrorLaw, fit_error_law, fit_error_laws, fit_stated_errors
+from lkmrs_dask.stars.error_law import ErrorLaw, fit_error_law, fit_error_laws
 from lkmrs_dask.stars.error_settings import ErrorLawSettings
-from lkmrs_dask.stars.error_summary import deviation_edges, merge, summarise_deviations
+from lkmrs_dask.stars.error_summary import merge, summarise_deviations
 from lkmrs_dask.stars.power_law import PowerLaw, fit_power_law
 from lkmrs_dask.synthetic.noise import ERROR_LAW, error
 
@@ -403,126 +400,3 @@ def test_summaries_of_other_settings() -> None:
     fit_error_laws(summary, ErrorLawSettings(clip="bins", rounds=1))  # these concern no rows
     with pytest.raises(CatalogError, match="make the summary anew"):
         fit_error_laws(summary, BEST)
-
-
-@pytest.mark.parametrize("clip", ["overall", "bins"])
-@pytest.mark.parametrize("rounds", [0, 1, 3])
-def test_clipping_of_histograms(clip: str, rounds: int) -> None:
-    """Against sorting and rejecting; limits to 1 % (bins are 8 % wide), shares to 0.2 %."""
-    rng = np.random.default_rng(2)
-    samples = [rng.normal(3.0, s, 20_000) + (rng.random(20_000) < 0.02) * 40 * s for s in (5.0, 20.0)]
-    edges = deviation_edges("teff")
-    counts = np.array([np.bincount(np.searchsorted(edges, s), minlength=len(edges) + 1) for s in samples])
-    found = clip_histograms(counts, edges, ErrorLawSettings(clip=clip, rounds=rounds))
-    together = [np.concatenate(samples)] * 2 if clip == "overall" else samples
-    for k, (sample, left) in enumerate(zip(samples, together, strict=True)):
-        low, high = -np.inf, np.inf
-        for _ in range(rounds):
-            middle, std = np.median(left), left.std(ddof=1)
-            low, high = max(low, middle - 3 * std), min(high, middle + 3 * std)
-            left = left[(left >= low) & (left <= high)]
-        kept = sample[(sample >= low) & (sample <= high)]
-        if rounds:
-            assert found.lower[k] == pytest.approx(low, rel=0.01, abs=0.2)
-            assert found.upper[k] == pytest.approx(high, rel=0.01, abs=0.2)
-        else:
-            assert (found.lower[k], found.upper[k]) == (-np.inf, np.inf)
-        assert found.n[k] == 20_000
-        assert found.kept[k] / 20_000 == pytest.approx(len(kept) / 20_000, abs=0.002)
-        assert found.std[k] == pytest.approx(kept.std(ddof=1), rel=0.01)
-    if rounds == 0:
-        assert found.share_kept == 1.0
-
-
-def test_clipping_of_nothing() -> None:
-    edges = deviation_edges("rv")
-    counts = np.zeros((3, len(edges) + 1), np.int64)
-    counts[1, 160] = 1
-    for clip in ("overall", "bins"):
-        found = clip_histograms(counts, edges, ErrorLawSettings(clip=clip))
-        assert found.kept.tolist() == [0, 1, 0]
-        assert np.isnan(found.std).all()
-    assert math.isnan(clip_histograms(counts[:1], edges, ErrorLawSettings()).share_kept)
-
-
-def test_normal_distributions_that_are_cut() -> None:
-    cuts = np.array([0.3, 1.0, 2.0, 3.0, 5.0])
-    second, fourth = cut_moments(cuts)
-    np.testing.assert_allclose(second, [truncnorm.moment(2, -z, z) for z in cuts], rtol=1e-10)
-    np.testing.assert_allclose(fourth, [truncnorm.moment(4, -z, z) for z in cuts], rtol=1e-9)
-    assert [float(x) for x in cut_moments(np.inf)] == [1.0, 3.0]
-    np.testing.assert_allclose(whole_sigma(7 * np.sqrt(second), 7 * cuts), 7.0, rtol=1e-6)
-    assert float(whole_sigma(2.0, np.inf)) == 2.0
-    # Spread evenly, or wider: nothing is known.
-    assert np.isnan(whole_sigma([1 / math.sqrt(3), 1.0], [1.0, 1.0])).all()
-    share = norm.cdf(3) - norm.cdf(-3)
-    assert share == pytest.approx(0.9973, abs=1e-4)
-
-
-def stated(seed: int = 0, n: int = 3000) -> tuple[Floats, Floats]:
-    """S/N, and errors of Table 3's Teff with a scatter of a third."""
-    rng = np.random.default_rng(seed)
-    snr = np.exp(rng.uniform(np.log(6), np.log(150), n))
-    return snr, error("teff", snr) * np.exp(0.3 * rng.normal(size=n))
-
-
-def test_stated_errors() -> None:
-    """100 catalogues of 3,000 errors: law and coefficients without bias, pulls of unit spread."""
-    pulls = []
-    for seed in range(100):
-        law = law_of(fit_stated_errors(*stated(seed)))
-        sigma = [
-            (float(law.sigma(x)) / float(error("teff", x)) - 1)
-            * float(law.sigma(x))
-            / float(law.sigma_err(x))
-            for x in (10, 30)
-        ]
-        abc = [
-            (getattr(law, k) - t) / getattr(law, f"{k}_err")
-            for k, t in zip("abc", ERROR_LAW["teff"], strict=True)
-        ]
-        pulls.append([*sigma, *abc])
-    # Of 100 pulls the spread has an error of 7 %, the mean one of 10 %: 3.5 of each.
-    assert (np.abs(np.mean(pulls, axis=0)) < 0.4).all(), np.mean(pulls, axis=0)
-    assert (np.abs(np.std(pulls, axis=0) - 1) < 0.3).all(), np.std(pulls, axis=0)
-
-
-def test_stated_errors_that_are_none() -> None:
-    snr, err = stated(1)
-    snr[:4], err[4:8] = [np.nan, 0.0, -5.0, np.inf], [np.nan, 0.0, -1.0, np.inf]
-    law = fit_stated_errors(snr, err, ErrorLawSettings(least_spectra=10, min_snr=10.0))
-    low = int(np.count_nonzero(snr[8:] < 10))
-    assert law.left_out == {"not_positive": 8, "low_snr": low}
-    assert law.n_spectra == 2992 - low
-    for few in ([], [10.0]):
-        none = fit_stated_errors(few, few)
-        assert (none.law, none.n_spectra) == (None, len(few))
-        assert "5 are needed" in str(none.reason)
-
-
-def test_real_stated_errors(shared: Path) -> None:
-    """The low-resolution table: RV, Teff and [Fe/H] get better with the red S/N by the law, log g hardly.
-
-    The law is right to 10 % of the median error at any S/N.
-    """
-    text = (shared / "data/lamost_lrs_catalog/learninglamost_my_data3.csv").read_text()
-    rows = list(csv.DictReader(text.splitlines()))
-    assert len(rows) == 3165
-    snr = np.array([float(row["snrr"]) for row in rows])
-    for name, smallest in (("rv", 11.5), ("teff", 135.0), ("feh", 0.31), ("logg", 0.49)):
-        err = np.array([float(row[f"{name}_err"]) for row in rows])
-        law = fit_stated_errors(snr, err)
-        fitted = law_of(law)
-        assert law.n_spectra == np.count_nonzero((snr > 0) & (err > 0))
-        assert law.n_spectra > 3000
-        for low, high in ((10, 14), (18, 22), (28, 35), (45, 55), (70, 100)):
-            mine = (snr >= low) & (snr < high)
-            middle = math.sqrt(low * high)
-            assert float(fitted.sigma(middle)) == pytest.approx(float(np.median(err[mine])), rel=0.1)
-        assert float(fitted.sigma(100)) == pytest.approx(smallest, rel=0.05)
-        assert 0.5 < fitted.chi2 < 3
-        if name != "logg":
-            assert -1.7 < fitted.b < -0.4
-            assert law.reason is None
-        else:
-            assert "only c is known" in str(law.reason)

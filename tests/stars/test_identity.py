@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections import defaultdict
 from pathlib import Path
 from random import Random
@@ -13,223 +12,20 @@ import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from identity_oracle import (
+    ARCSEC,
+    Sighting,
+    angle_arcsec,
+    clumps,
+    resolve,
+    resolve_plainly,
+    touches_the_edge,
+    vector,
+)
 
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.sky.index import healpix29
-from lkmrs_dask.stars.friends import close_pairs, friends_of_friends, normalised
-from lkmrs_dask.stars.identity import Stars, designation, resolve_stars
-
-ARCSEC = 1 / 3600
-# The reference computes angles in another way; the two agree to 1e-9 arcsec near a few arcsec, so examples
-# with a pair this near to the radius, where <= is decided by rounding, are skipped.
-EDGE = 1e-6
-
-Sighting = tuple[str | None, float, float, int]
-
-
-def vector(ra: float, dec: float) -> tuple[float, float, float]:
-    lon, lat = math.radians(ra), math.radians(dec)
-    return math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
-
-
-def angle_arcsec(a: tuple, b: tuple) -> float:
-    """Angle between vectors from the two sides of a right triangle, exact for small angles."""
-    cross = math.dist(
-        (0, 0, 0), (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
-    )
-    return math.degrees(math.atan2(cross, sum(x * y for x, y in zip(a, b, strict=True)))) * 3600
-
-
-def groups_by_walking(points: list[tuple[float, float]], radius: float) -> list[set[int]]:
-    """Single linkage by flooding from each point, O(n^2)."""
-    vectors = [vector(*p) for p in points]
-    left, groups = set(range(len(points))), []
-    while left:
-        todo = [left.pop()]
-        group = set(todo)
-        while todo:
-            here = todo.pop()
-            near = {k for k in left if angle_arcsec(vectors[here], vectors[k]) <= radius}
-            left -= near
-            group |= near
-            todo.extend(near)
-        groups.append(group)
-    return groups
-
-
-def touches_the_edge(points: list[tuple[float, float]], radius: float) -> bool:
-    vectors = [vector(*p) for p in points]
-    return any(
-        abs(angle_arcsec(a, b) - radius) < EDGE for k, a in enumerate(vectors) for b in vectors[k + 1 :]
-    )
-
-
-def canonical(rows: dict[tuple[float, float], int]) -> tuple[float, float]:
-    """Most rows; nearest to the mean direction, to 1e-6 arcsec over the mean vector's length; lowest."""
-    best = [p for p in rows if rows[p] == max(rows.values())]
-    mean = tuple(math.fsum(vector(*p)[k] for p in rows) / len(rows) for k in range(3))
-    off = {p: angle_arcsec(vector(*p), mean) for p in best}
-    return min(p for p in best if off[p] <= min(off.values()) + 1e-6 / math.dist((0, 0, 0), mean))
-
-
-def resolve_plainly(sightings: list[Sighting], radius: float) -> dict[frozenset, tuple[float, float]]:
-    """Return sets of (uid, ra, dec) that are one star, and its canonical position, by the rules."""
-    rows: dict[tuple, int] = defaultdict(int)
-    for uid, ra, dec, n in sightings:
-        rows[(uid, ra % 360, dec)] += n
-    members: dict[str, set] = defaultdict(set)
-    for key in rows:
-        if key[0] is not None:
-            members[key[0]].add(key)
-    uids = sorted(members)
-    homes = [canonical({k[1:]: rows[k] for k in members[u]}) for u in uids]
-    alone = [k for k in rows if k[0] is None]
-    points = [k[1:] for k in alone] + homes
-    stars = [set(members[u]) for u in uids]
-    for group in groups_by_walking(points, radius):
-        held = sorted(k - len(alone) for k in group if k >= len(alone))
-        free = [alone[k] for k in group if k < len(alone)]
-        if len(held) == 1:
-            stars[held[0]].update(free)
-            continue
-        over = []
-        for key in free:
-            reach = [(angle_arcsec(vector(*key[1:]), vector(*homes[h])), h) for h in held]
-            reach = [r for r in reach if r[0] <= radius]
-            if reach:
-                # Equal distances differ by rounding: 1e-9 arcsec; the lowest uid wins.
-                stars[min(h for d, h in reach if d <= min(reach)[0] + 1e-9)].add(key)
-            else:
-                over.append(key)
-        stars.extend({over[k] for k in g} for g in groups_by_walking([k[1:] for k in over], radius))
-    found = {}
-    for star in stars:
-        at: dict[tuple[float, float], int] = defaultdict(int)
-        for key in star:
-            at[key[1:]] += rows[key]
-        found[frozenset(star)] = canonical(at)
-    return found
-
-
-def resolve(sightings: list[Sighting], radius: float = 3.0, **settings_: float) -> Stars:
-    uid, ra, dec, n = zip(*sightings, strict=True)
-    return resolve_stars(pa.array(uid, pa.string()), ra, dec, n, radius, **settings_)
-
-
-def clumps(seed: int, n: int = 40) -> list[tuple[float, float]]:
-    """Positions in clumps of some arcsec, at the poles, across RA 0 and elsewhere, some of them equal."""
-    rng = np.random.default_rng(seed)
-    homes = [(0.0, 90.0), (123.0, -90.0), (0.0, 0.0), (359.9999, 45.0), (180.0, -0.0001), (77.0, 89.9995)]
-    points: list[tuple[float, float]] = []
-    for _ in range(n):
-        ra, dec = homes[rng.integers(len(homes))]
-        dec = dec + rng.normal(0, 4) * ARCSEC
-        ra = ra + rng.normal(0, 4) * ARCSEC / max(math.cos(math.radians(dec)), 1e-5)
-        if abs(dec) > 90:
-            ra, dec = ra + 180, math.copysign(180 - abs(dec), dec)
-        points.append((round(ra % 360, 7) % 360, round(dec, 7)))
-        if rng.random() < 0.2:
-            points.append(points[rng.integers(len(points))])
-    return points
-
-
-def columns(points: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([p[0] for p in points]), np.array([p[1] for p in points])
-
-
-# Friends of friends
-
-
-@given(st.integers(0, 2**32 - 1), st.sampled_from([0.2, 1.0, 3.0, 7.0]))
-@settings(max_examples=30, deadline=None)
-def test_friends_against_flooding(seed: int, radius: float) -> None:
-    points = clumps(seed)
-    assume(not touches_the_edge(points, radius))
-    group = friends_of_friends(*columns(points), radius)
-    found = {frozenset(np.flatnonzero(group == g).tolist()) for g in np.unique(group)}
-    assert found == {frozenset(g) for g in groups_by_walking(points, radius)}
-    # Numbered without gaps, in order of the lowest HEALPix index.
-    index = healpix29(*columns(points))
-    assert np.unique(group).tolist() == list(range(len(found)))
-    lowest = [index[group == g].min() for g in range(len(found))]
-    assert lowest == sorted(lowest)
-
-
-@given(st.integers(0, 2**32 - 1))
-@settings(max_examples=15, deadline=None)
-def test_close_pairs_against_all_pairs(seed: int) -> None:
-    points = clumps(seed, 60)
-    assume(not touches_the_edge(points, 3.0))
-    pairs = [
-        (int(i), int(j)) for block in close_pairs(*columns(points), 3.0) for i, j in zip(*block, strict=True)
-    ]
-    vectors = [vector(*p) for p in points]
-    expected = {
-        (i, j) for i in range(len(points)) for j in range(i) if angle_arcsec(vectors[i], vectors[j]) <= 3.0
-    }
-    assert len(pairs) == len(expected)  # each once
-    assert {(max(p), min(p)) for p in pairs} == expected
-
-
-@pytest.mark.parametrize("radius", [0.05, 30.0, 3600.0, 100 * 3600.0])
-def test_friends_at_other_radii(radius: float) -> None:
-    rng = np.random.default_rng(7)
-    size = radius * ARCSEC * 3
-    points = [
-        (float(200 + rng.uniform(0, size)), float(20 + rng.uniform(0, min(size, 60)))) for _ in range(60)
-    ]
-    assert not touches_the_edge(points, radius)
-    group = friends_of_friends(*columns(points), radius)
-    found = {frozenset(np.flatnonzero(group == g).tolist()) for g in np.unique(group)}
-    assert found == {frozenset(g) for g in groups_by_walking(points, radius)}
-
-
-def test_chain_links_ends_far_apart() -> None:
-    dec = np.arange(5000) * 2.9 * ARCSEC
-    dec = np.delete(dec, 3000)
-    order = np.random.default_rng(0).permutation(len(dec))
-    group = np.empty(len(dec), int)
-    group[order] = friends_of_friends(np.full(len(dec), 10.0), dec[order], 3.0)
-    assert len(set(group[:3000])) == len(set(group[3000:])) == 1
-    assert group[0] != group[-1]
-
-
-def test_dense_clumps_do_not_blow_up() -> None:
-    # 1e6 equal positions, and 5,000 different ones within 0.5 arcsec: 5e11 pairs if each were looked at.
-    rng = np.random.default_rng(1)
-    ra = np.concatenate([np.full(1_000_000, 10.0), 20 + rng.uniform(0, 0.5, 5000) * ARCSEC])
-    dec = np.concatenate([np.full(1_000_000, 0.0), rng.uniform(0, 0.5, 5000) * ARCSEC])
-    group = friends_of_friends(ra, dec, 3.0)
-    assert np.unique(group).size == 2
-    assert np.unique(group[:1_000_000]).size == 1
-
-
-def test_friends_of_few() -> None:
-    assert friends_of_friends([], [], 3.0).shape == (0,)
-    assert friends_of_friends([5.0], [5.0], 3.0).tolist() == [0]
-    assert friends_of_friends([0.0, 360.0, -360.0], [5.0, 5.0, 5.0], 0.0).tolist() == [0, 0, 0]
-    assert friends_of_friends([0.0, 90.0, 200.0], [90.0, 90.0, 90.0], 0.0).tolist() == [0, 0, 0]
-    assert friends_of_friends([359.9999, 0.0001], [0.0, 0.0], 1.0).tolist() == [0, 0]
-    # RA -1e-20 is RA 0, though the remainder by 360 rounds to 360.
-    assert normalised([-1e-20, 720.0, 33.0], [0.0, 1.0, -90.0])[0].tolist() == [0.0, 0.0, 0.0]
-
-
-@pytest.mark.parametrize(
-    ("ra", "dec", "radius"),
-    [
-        ([1.0], [91.0], 3.0),
-        ([np.nan], [0.0], 3.0),
-        ([1.0], [np.nan], 3.0),
-        ([1.0], [0.0], -1.0),
-        ([np.inf], [0.0], 3.0),
-    ],
-)
-def test_friends_refuse(ra: list, dec: list, radius: float) -> None:
-    with pytest.raises(UsageError, match=r"radius_arcsec|no place on the sky"):
-        friends_of_friends(ra, dec, radius)
-
-
-# Stars
+from lkmrs_dask.stars.identity import designation, resolve_stars
 
 
 def sightings_of(seed: int) -> list[Sighting]:

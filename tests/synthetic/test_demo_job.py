@@ -20,7 +20,7 @@ def test_job_finds_every_raw_file(tmp_path: Path) -> None:
     assert path == tmp_path / "demo.toml"
     job = read_job(path)
     assert job.raw == tmp_path / "raw"
-    found = [file for _, source in job.sources() for file in source.files()]
+    found = [file for _, _, files in job.sources() for file in files]
     assert len(found) == len(set(found))
     assert set(found) == set((tmp_path / "raw").rglob("*.gz"))
     assert [(spec.catalog, spec.kind) for spec in job.inputs] == [

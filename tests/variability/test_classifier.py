@@ -1,12 +1,10 @@
-"""The trained classifier: separable stars, chance, thresholds, calibration, partitions, training table."""
+"""The trained classifier: separable stars, chance, thresholds, calibration, training table."""
 
 from __future__ import annotations
 
 import math
 
-import dask.dataframe as dd
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -14,7 +12,6 @@ from lkmrs_dask.errors import UsageError
 from lkmrs_dask.variability.classifier import (
     Classifier,
     ClassifierSettings,
-    classify_partitions,
     predict,
     train,
 )
@@ -139,27 +136,6 @@ def test_search() -> None:
     assert len(table["mean_test_score"]) == 2
     with pytest.raises(UsageError, match="depth"):
         search(*stars(90, 9), {"depth": [1]}, QUICK)
-
-
-def test_partitions(trained: Classifier) -> None:
-    """The same as in memory, with the frame's index, also for an empty partition."""
-    features, _ = stars(40, 10)
-    features[5, INDEX["n_peaks"]] = 0
-    frame = pd.DataFrame(features, columns=list(FEATURE_NAMES), index=np.arange(40) * 3 + 7)
-    frame["name"] = "x"
-    lazy = dd.concat(
-        [dd.from_pandas(frame.iloc[:25], npartitions=2), dd.from_pandas(frame.iloc[25:], npartitions=1)]
-    )
-    for one in (lazy, lazy[lazy["teff"] > 1e9]):
-        found = classify_partitions(trained, one).compute(scheduler="threads")
-        kept = frame if one is lazy else frame.iloc[:0]
-        known = predict(trained, kept[list(FEATURE_NAMES)].to_numpy())
-        assert found.index.tolist() == kept.index.tolist()
-        assert found["model_class"].tolist() == known.variable_class.tolist()
-        np.testing.assert_array_equal(found["model_probability"], known.probability)
-        np.testing.assert_array_equal(found[["p_DSCT", "p_EB", "p_RG"]].to_numpy(), known.probabilities)
-    with pytest.raises(UsageError, match="teff"):
-        classify_partitions(trained, lazy.drop(columns=["teff"]))
 
 
 def test_wrong_calls(trained: Classifier) -> None:

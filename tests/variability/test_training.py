@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from lkmrs_dask.variability.training import (
     train_from,
     training_table,
 )
-from lkmrs_dask.variability.training_files import load_training, save_training, training_notes
+from lkmrs_dask.variability.training_files import load_training, save_training
 from lkmrs_dask.variability.verdict import RuleClasses, VerdictSettings, classes_by_rules, verdict
 
 SMALL = SyntheticSettings(per_class=1, most_segments=1, seed=3)
@@ -159,7 +160,7 @@ def test_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for found in (load_training(path), load_training(tmp_path / "out")):
         for first, second in zip(found, one, strict=True):
             np.testing.assert_array_equal(first, second)
-    notes = training_notes(path)
+    notes = json.loads(pq.read_schema(path).metadata[b"lkmrs_training"])
     assert notes["settings"]["synthetic"]["seed"] == 3
     assert notes["labels"] == ["x.toml"]
     assert [file.name for file in path.parent.iterdir()] == ["training.parquet"]
