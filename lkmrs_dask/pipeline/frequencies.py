@@ -128,14 +128,15 @@ def frequencies_of(
                 continue
             curve = _read(one.files, flux, table)
             found = _find(curve, options)
+            best = None if harmonics is None else _best_period(curve, harmonics, options)
         except LkmrsError as fault:
             yield told | {"error": str(fault)}
             continue
         told |= {"star": curve.first.name or None, "unit": curve.unit, "time_scale": curve.first.time_scale}
         if curve.left_out:
             told["left_out"] = [{"file": left.source_file, "reason": left.reason} for left in curve.left_out]
-        if harmonics is not None:
-            told["best_period"] = _best_period(curve, harmonics, options)
+        if best is not None:
+            told["best_period"] = best
         if figures is not None:
             told["figure"] = str(_draw(curve, found, Path(figures) / name, len(one.files), options))
         yield told | found.as_dict()
@@ -296,7 +297,8 @@ def _in_bands(
 ) -> dict[str, Any]:
     """What is told of light in several bands, each with its own mean and amplitude: no unit is needed."""
     curve, _ = _read_file(file, flux, table)
-    assert curve.band is not None
+    if curve.band is None:
+        raise InputError("bands are known of text tables only", file=file)
     whole = _Curve(curve.time, curve.flux, _AS_IS, curve, [], _errors(curve.flux_err))
     best = _best_period(whole, harmonics, options)
     names, points = np.unique(curve.band, return_counts=True)
@@ -373,7 +375,7 @@ def _period_line(best: dict[str, Any]) -> str:
     if best["other_period"]:
         other = (
             f"; next {best['other_period']:.6g} d ({best['other_power']:.3f}), "
-            f"less likely by e^{best['log_odds']:.1f}"
+            f"less likely by a factor e^{best['log_odds']:.1f}"
         )
     return f"    best period {best['period']:.7g} d, {best['power']:.3f} of the variance{other}"
 
