@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from lkmrs_dask.variability.bands import Bands
 from lkmrs_dask.variability.one_thread import ONE_THREAD
@@ -58,13 +59,13 @@ def looked_at(points: Bands, frequency: float, harmonics: int) -> tuple[float, f
     tried: Floats = frequency + step * _STEPS
     with ONE_THREAD:
         likely = np.array([_log_likelihood(points, float(one), harmonics) for one in tried])
-    at = int(likely.argmax())
-    shift = 0.0
-    if 0 < at < len(tried) - 1:
-        left, top, right = likely[at - 1 : at + 2]
-        bend = left - 2.0 * top + right
-        shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
-    return float(tried[at] + step * shift), float(likely[at])
+        middle = float(tried[likely.argmax()])
+        # To the very top: good data make much of a small error of the frequency.
+        top = minimize_scalar(
+            lambda one: -_log_likelihood(points, float(one), harmonics),
+            bounds=(middle - step, middle + step), method="bounded", options={"xatol": 0.01 * step},
+        )  # fmt: skip
+    return float(top.x), -float(top.fun)
 
 
 def _log_likelihood(points: Bands, frequency: float, harmonics: int) -> float:
