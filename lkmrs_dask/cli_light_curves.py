@@ -53,7 +53,9 @@ class _Pair(click.ParamType):
 def _with_options(message: str) -> str:
     """What a message calls settings of a table are options here."""
     message = message.replace("name the columns with TableFormat", "name the columns with --time and --flux")
-    return re.sub(r"\b(time|flux|unit|zero)=", r"--\1", message)
+    if "several values of" in message:
+        message += ", or have the best period of all by --band COLUMN --harmonics 3"
+    return re.sub(r"\b(time|flux|unit|zero|band)=(?=\W|$)", r"--\1", message)
 
 
 @click.command()
@@ -82,6 +84,11 @@ def _with_options(message: str) -> str:
 @click.option("--zero", type=_Zero(),
               help="Julian date that a table's times count from: a number, jd, rjd, mjd, bkjd, btjd, or "
                    "relative for any.")  # fmt: skip
+@click.option(
+    "--band",
+    type=_Column(),
+    help="Column of the band in a text table: with --harmonics the best period of all bands together.",
+)
 @click.option("--where", type=_Pair(), multiple=True, help="Only such rows of a text table, as band=g.")
 def frequencies(
     files: tuple[Path, ...],
@@ -92,6 +99,7 @@ def frequencies(
     time: str | int | None,
     unit: str | None,
     zero: str | float | None,
+    band: str | int | None,
     where: tuple[tuple[str, str], ...],
     **options: Any,
 ) -> None:
@@ -102,7 +110,7 @@ def frequencies(
     from lkmrs_dask.pipeline.frequencies import frequencies_of, frequency_lines
     from lkmrs_dask.readers.light_curves.table_format import TableFormat
 
-    table = TableFormat(time=time, unit=unit, zero=zero, where=where)
+    table = TableFormat(time=time, unit=unit, zero=zero, band=band, where=where)
     given = {name: value for name, value in options.items() if value is not None}
     figures = to if to is not None else Path() if plot else None
     found = []

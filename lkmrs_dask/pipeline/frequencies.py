@@ -51,6 +51,7 @@ class _Curve(NamedTuple):
     unit: str
     first: LightCurve
     left_out: list[LeftOut]
+    flux_err: Floats | None = None
 
 
 def frequencies_of(
@@ -72,7 +73,9 @@ def frequencies_of(
     flux : str
         See there; of a text table the column's name, or its number from 0, too.
     table : TableFormat, optional
-        What is what in text tables; in FITS files as well if it names the column of time or flux.
+        What is what in text tables; in FITS files as well if it names the column of time or flux.  If it
+        names that of the band, only the best period of all bands together is looked for: that needs
+        `harmonics`, and neither `join` nor `figures`.
     join : bool
         Join the files of a star, as far as files tell the star, and analyse them together.
     harmonics : int, optional
@@ -91,7 +94,9 @@ def frequencies_of(
         relative flux; of a table that does not say what it holds, its own.  With `join` there are ``files``
         besides, of which ``file`` is the first, and ``left_out`` where some could not be used: their names
         and reasons.  With `harmonics` there is ``best_period``, see
-        `lkmrs_dask.variability.sparse.BestPeriod`.  With `figures` there is ``figure``, the PNG.
+        `lkmrs_dask.variability.sparse.BestPeriod`; with bands there are ``bands`` (their names and points),
+        ``n_points`` and ``baseline_d`` besides, and no ``frequencies``.  With `figures` there is ``figure``,
+        the PNG.
 
     Raises
     ------
@@ -103,6 +108,12 @@ def frequencies_of(
     check_limits(options.get("f_min"), options.get("f_max"), options.get("oversampling", 10.0))
     if figures is not None and Path(figures).exists() and not Path(figures).is_dir():
         raise UsageError(f"{figures} is a file: name a folder for the figures")
+    in_bands = table is not None and table.band is not None
+    if in_bands and (harmonics is None or join or figures is not None):
+        raise UsageError(
+            "light in several bands has a best period only: give harmonics, and neither stitch nor draw; or "
+            "choose one band by where"
+        )
     inputs = _by_star(_inputs(files), flux, table) if join else _inputs(files)
     names = _figure_names(inputs)
     for one, name in zip(inputs, names, strict=True):
@@ -112,16 +123,20 @@ def frequencies_of(
         try:
             if one.fault is not None:
                 raise one.fault
+            if in_bands and harmonics is not None:
+                yield told | _in_bands(one.files[0], flux, table, harmonics, options)
+                continue
             curve = _read(one.files, flux, table)
             found = _find(curve, options)
+            best = None if harmonics is None else _best_period(curve, harmonics, options)
         except LkmrsError as fault:
             yield told | {"error": str(fault)}
             continue
         told |= {"star": curve.first.name or None, "unit": curve.unit, "time_scale": curve.first.time_scale}
         if curve.left_out:
             told["left_out"] = [{"file": left.source_file, "reason": left.reason} for left in curve.left_out]
-        if harmonics is not None:
-            told["best_period"] = _best_period(curve, harmonics, options)
+        if best is not None:
+            told["best_period"] = best
         if figures is not None:
             told["figure"] = str(_draw(curve, found, Path(figures) / name, len(one.files), options))
         yield told | found.as_dict()
@@ -217,7 +232,7 @@ def _read(files: Sequence[Path], flux: str, table: TableFormat | None) -> _Curve
     first = curves[0]
     if len(files) == 1 and units[0] == _AS_IS:
         use = first.good() & np.isfinite(first.time) & np.isfinite(first.flux)
-        return _Curve(first.time[use], first.flux[use], _AS_IS, first, [])
+        return _Curve(first.time[use], first.flux[use], _AS_IS, first, [], _errors(first.flux_err[use]))
     if _AS_IS in units:
         raise InputError("to join it to others its unit of flux is needed; say it with unit=",
                          file=files[units.index(_AS_IS)])  # fmt: skip
@@ -225,7 +240,12 @@ def _read(files: Sequence[Path], flux: str, table: TableFormat | None) -> _Curve
     whole = stitch(curves, left_out=left_out if len(files) > 1 else None)
     if left_out and not len(whole.time):
         raise InputError("; ".join(f"{one.source_file}: {one.reason}" for one in left_out))
-    return _Curve(whole.time, whole.flux, _RELATIVE, first, left_out)
+    return _Curve(whole.time, whole.flux, _RELATIVE, first, left_out, _errors(whole.flux_err))
+
+
+def _errors(flux_err: Floats) -> Floats | None:
+    """Errors, where each point has one."""
+    return flux_err if len(flux_err) and np.all(np.isfinite(flux_err) & (flux_err > 0)) else None
 
 
 def _read_file(file: Path, flux: str, table: TableFormat | None) -> tuple[LightCurve, str]:
@@ -267,8 +287,29 @@ def _find(curve: _Curve, options: dict[str, Any]) -> Frequencies:
 
 def _best_period(curve: _Curve, harmonics: int, options: dict[str, Any]) -> dict[str, Any]:
     limits = {name: options[name] for name in ("f_min", "f_max") if name in options}
-    found = best_period(curve.time, curve.flux, harmonics=harmonics, **limits)
+    band = curve.first.band
+    found = best_period(curve.time, curve.flux, curve.flux_err, band=band, harmonics=harmonics, **limits)
     return {name: value if value == value else None for name, value in found._asdict().items()}
+
+
+def _in_bands(
+    file: Path, flux: str, table: TableFormat | None, harmonics: int, options: dict[str, Any]
+) -> dict[str, Any]:
+    """What is told of light in several bands, each with its own mean and amplitude: no unit is needed."""
+    curve, _ = _read_file(file, flux, table)
+    if curve.band is None:
+        raise InputError("bands are known of text tables only", file=file)
+    whole = _Curve(curve.time, curve.flux, _AS_IS, curve, [], _errors(curve.flux_err))
+    best = _best_period(whole, harmonics, options)
+    names, points = np.unique(curve.band, return_counts=True)
+    return {
+        "star": curve.name or None,
+        "time_scale": curve.time_scale,
+        "n_points": best["n_points"],
+        "baseline_d": best["baseline_d"],
+        "bands": dict(zip(names.tolist(), points.tolist(), strict=True)),
+        "best_period": best,
+    }
 
 
 def _draw(curve: _Curve, found: Frequencies, path: Path, n_files: int, options: dict[str, Any]) -> Path:
@@ -302,6 +343,11 @@ def frequency_lines(found: dict[str, Any]) -> Iterator[str]:
         error = found["error"]
         yield error if found["file"] in error else f"{found['file']}: {error}"
         return
+    if "bands" in found:
+        bands = ", ".join(f"{points:,} in {name}" for name, points in found["bands"].items())
+        yield f"{who}: {bands}, over {found['baseline_d']:.2f} d"
+        yield _period_line(found["best_period"])
+        return
     rows = found["frequencies"]
     yield (
         f"{who}: {found['n_points']:,} points over {found['baseline_d']:.2f} d, "
@@ -319,13 +365,19 @@ def frequency_lines(found: dict[str, Any]) -> Iterator[str]:
             f"{(row['amplitude_err'] or 0.0) * 1e3:>8.4f} {row['snr']:>8.1f}  {_about(row)}"
         ).rstrip()
     if "best_period" in found:
-        best = found["best_period"]
-        other = (
-            f"; next {best['other_period']:.6g} d ({best['other_power']:.3f})" if best["other_period"] else ""
-        )
-        yield f"    best period {best['period']:.7g} d, {best['power']:.3f} of the variance{other}"
+        yield _period_line(found["best_period"])
     if "figure" in found:
         yield f"    figure: {found['figure']}"
+
+
+def _period_line(best: dict[str, Any]) -> str:
+    other = ""
+    if best["other_period"]:
+        other = (
+            f"; next {best['other_period']:.6g} d ({best['other_power']:.3f}), "
+            f"less likely by a factor e^{best['log_odds']:.1f}"
+        )
+    return f"    best period {best['period']:.7g} d, {best['power']:.3f} of the variance{other}"
 
 
 def _about(row: dict[str, Any]) -> str:

@@ -70,7 +70,7 @@ def table_format(pairs: Sequence[str]) -> TableFormat:
     """
     values: dict[str, Any] = {}
     where: list[tuple[str, str]] = []
-    known = [one.name for one in fields(TableFormat) if one.name not in ("site", "where")]
+    known = [one.name for one in fields(TableFormat) if one.name not in ("band", "site", "where")]
     for pair in pairs:
         key, mark, text = pair.partition("=")
         if not mark or (key not in known and not key.startswith("where.")):

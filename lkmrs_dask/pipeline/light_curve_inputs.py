@@ -50,6 +50,8 @@ class LightCurveSpec:
         if not self.table:
             return CurveReader(self.flux)
         values = dict(self.table)
+        if "band" in values:
+            raise UsageError("a catalogue has light in one band: choose its rows by where, not by band")
         if "where" in values:
             values["where"] = tuple((str(key), str(text)) for key, text in values["where"].items())
         return CurveReader(self.flux, TableFormat(**values))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.errors import CatalogError, UsageError
 
-__all__ = ["LEAST_POINTS", "Series", "clean_series"]
+__all__ = ["LEAST_POINTS", "Series", "clean_series", "in_order", "usable"]
 
 Floats = NDArray[np.float64]
 
@@ -75,24 +75,14 @@ def clean_series(time: ArrayLike, flux: ArrayLike, flux_err: ArrayLike | None = 
     CatalogError
         When fewer than 10 points can be used, all of them have one time, or the flux is constant.
     """
-    t, y = _floats("time", time), _floats("flux", flux)
-    e = None if flux_err is None else _floats("flux_err", flux_err)
-    for name, values in (("flux", y), ("flux_err", e)):
-        if values is not None and values.shape != t.shape:
-            raise UsageError(f"{name} has {len(values)} points, but time has {len(t)}")
-    good = np.isfinite(t) & np.isfinite(y)
-    if e is not None:
-        good &= np.isfinite(e) & (e > 0)
+    t, y, e, good = usable(time, flux, flux_err)
     n_dropped = int(len(t) - np.count_nonzero(good))
     _enough(int(np.count_nonzero(good)), len(t), n_dropped)
     if n_dropped:
         t, y, e = t[good], y[good], None if e is None else e[good]
-    if np.any(t[1:] < t[:-1]):
-        order = np.argsort(t, kind="stable")
-        t, y, e = t[order], y[order], None if e is None else e[order]
     n_before = len(t)
-    if np.any(t[1:] == t[:-1]):
-        t, y, e = _merge(t, y, e)
+    t, y, e = in_order(t, y, e)
+    if len(t) < n_before:
         _enough(len(t), n_before, n_before - len(t))
     if y.min() == y.max():
         raise CatalogError(f"the flux of all {len(t)} points is {y[0]:g}: nothing varies")
@@ -104,6 +94,35 @@ def clean_series(time: ArrayLike, flux: ArrayLike, flux_err: ArrayLike | None = 
         t - time_zero, y - mean, weights, time_zero, mean, float(t[-1] - t[0]), e, n_dropped,
         n_before - len(t),
     )  # fmt: skip
+
+
+def usable(
+    time: ArrayLike, flux: ArrayLike, flux_err: ArrayLike | None
+) -> tuple[Floats, Floats, Floats | None, NDArray[np.bool_]]:
+    """Time, flux and error as native floats, and which points can be used.
+
+    Raises
+    ------
+    UsageError
+        As in `clean_series`.
+    """
+    t, y = _floats("time", time), _floats("flux", flux)
+    e = None if flux_err is None else _floats("flux_err", flux_err)
+    for name, values in (("flux", y), ("flux_err", e)):
+        if values is not None and values.shape != t.shape:
+            raise UsageError(f"{name} has {len(values)} points, but time has {len(t)}")
+    good = np.isfinite(t) & np.isfinite(y)
+    if e is not None:
+        good &= np.isfinite(e) & (e > 0)
+    return t, y, e, good
+
+
+def in_order(t: Floats, y: Floats, e: Floats | None) -> tuple[Floats, Floats, Floats | None]:
+    """Sort usable points by time; those of exactly the same time become their weighted mean."""
+    if np.any(t[1:] < t[:-1]):
+        order = np.argsort(t, kind="stable")
+        t, y, e = t[order], y[order], None if e is None else e[order]
+    return _merge(t, y, e) if np.any(t[1:] == t[:-1]) else (t, y, e)
 
 
 def _floats(name: str, values: ArrayLike) -> Floats:

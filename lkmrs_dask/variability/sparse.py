@@ -9,19 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.checked import is_number, is_whole
 from lkmrs_dask.errors import CatalogError, UsageError
+from lkmrs_dask.variability.bands import Bands, clean_bands
 from lkmrs_dask.variability.grid import frequency_grid
-from lkmrs_dask.variability.one_thread import ONE_THREAD
-from lkmrs_dask.variability.series import Series, clean_series
-from lkmrs_dask.variability.transform import transform_to_grid
+from lkmrs_dask.variability.harmonic_fit import explained_share
+from lkmrs_dask.variability.second_look import looked_at, separate_peaks
 
 __all__ = ["BestPeriod", "HarmonicPeriodogram", "best_period", "harmonic_periodogram"]
 
 Floats = NDArray[np.float64]
-Complexes = NDArray[np.complex128]
 
-_AT_ONCE = 20_000  # frequencies whose normal equations are solved together
-_RIDGE = 0.005  # times k squared: a smooth curve is preferred where few points would let harmonics run wild
 _SPARE = 3  # points beyond those that the unknowns take
+_CANDIDATES = 10  # of the real stars the published period is among the four highest peaks
 
 
 class HarmonicPeriodogram(NamedTuple):
@@ -49,13 +47,19 @@ class BestPeriod(NamedTuple):
     power : float
         Share of the weighted variance that the harmonics take away.
     other_period : float
-        The best further than 1/T in frequency from the best and from half and twice it; NaN without one.
+        The next best whose frequency is further than 1/T from the best and from half and twice it; NaN
+        without one.
     other_power : float
-        Its share: where it is nearly that of the best, the nights do not tell the two apart.
+        Its share; it may be above that of the best, where a finer curve speaks for the best.
     n_points : int
         Points used.
     baseline_d : float
         Last less first time, days.
+    n_bands : int
+        Bands used.
+    log_odds : float
+        Natural logarithm of how much likelier the best is than the other by the finer curve: where it is
+        below some 5, the nights do not tell the two apart.  NaN without an other, or without a second look.
     """
 
     period: float
@@ -64,6 +68,8 @@ class BestPeriod(NamedTuple):
     other_power: float
     n_points: int
     baseline_d: float
+    n_bands: int
+    log_odds: float
 
 
 def harmonic_periodogram(
@@ -71,6 +77,7 @@ def harmonic_periodogram(
     flux: ArrayLike,
     flux_err: ArrayLike | None = None,
     *,
+    band: ArrayLike | None = None,
     f_min: float = 0.2,
     f_max: float = 10.0,
     harmonics: int = 3,
@@ -83,6 +90,10 @@ def harmonic_periodogram(
     amplitude is charged with 0.005 k^2 of its own weight (as a Gaussian prior would), so that few points do
     not let high harmonics run wild between them, and half of a frequency is not as good as the frequency.
 
+    With several bands the light has one shape, and each band its own mean and amplitude.  That amplitude is
+    the spread of the band's flux, from the 5th to the 95th percentile: what a fit would find where the nights
+    sample the curve well.
+
     Parameters
     ----------
     time : array_like, shape (n,)
@@ -90,8 +101,11 @@ def harmonic_periodogram(
     flux : array_like, shape (n,)
         Flux or magnitude.
     flux_err : array_like, shape (n,), optional
-        In the unit of flux; all points weigh the same without.  Where the shape is not that of a few
-        harmonics, its misfit is larger than good errors, and equal weights are the better choice.
+        In the unit of flux; all points weigh the same without.  A tenth of the spread is added in quadrature:
+        a few harmonics do not fit a star better than that, however good its errors are.
+    band : array_like, shape (n,), optional
+        Label of each point's band, of any kind.  Points without one (None, NaN, masked or an empty text) are
+        left out, and bands with one point.  Without it all points are of one band.
     f_min, f_max : float
         1/d.  Sparse data have no Nyquist frequency: choose what the kind of star may have.
     harmonics : int
@@ -108,15 +122,16 @@ def harmonic_periodogram(
     UsageError
         For settings that make no sense.
     CatalogError
-        For fewer points than three more than the unknowns (2 x harmonics + 1), or a constant flux.
+        For fewer points than three more than the unknowns (2 x harmonics, and a mean a band), or a constant
+        flux.
 
     References
     ----------
     Schwarzenberg-Czerny 1996, ApJ 460, L107; Palmer 2009, ApJ 695, 496; VanderPlas & Ivezic 2015, ApJ 812,
-    18 (regularisation).
+    18 (regularisation, several bands).
     """
-    series = _checked(time, flux, flux_err, f_min, f_max, harmonics)
-    return _periodogram(series, f_min, f_max, harmonics, oversampling)
+    points = _checked(time, flux, flux_err, band, f_min, f_max, harmonics)
+    return _periodogram(points, f_min, f_max, harmonics, oversampling)
 
 
 def best_period(
@@ -127,17 +142,24 @@ def best_period(
     f_max: float = 10.0,
     harmonics: int = 3,
     *,
+    band: ArrayLike | None = None,
     oversampling: float = 3.0,
+    finer: int | None = 8,
 ) -> BestPeriod:
-    """Period of few points on many nights: the maximum of `harmonic_periodogram`, then refined.
+    """Period of few points on many nights: the likeliest of the ten highest peaks of `harmonic_periodogram`.
 
-    For space light curves with thousands of points use `lkmrs_dask.variability.find_frequencies`.  Points at
-    one site every night leave aliases (1/d and 1/year away): see `BestPeriod.other_power`.
+    Each peak is fitted again with more harmonics whose amplitudes have a prior, and that which makes the data
+    likeliest is taken.  For space light curves with thousands of points use
+    `lkmrs_dask.variability.find_frequencies`.  Points at one site every night leave aliases (1/d and 1/year
+    away): see `BestPeriod.log_odds`.
 
     Parameters
     ----------
-    time, flux, flux_err, f_min, f_max, harmonics, oversampling
+    time, flux, flux_err, band, f_min, f_max, harmonics, oversampling
         As in `harmonic_periodogram`.
+    finer : int, optional
+        Harmonics of the second look, from 1 to 20, and not less than the others; None for none: the highest
+        peak is taken.
 
     Returns
     -------
@@ -147,85 +169,75 @@ def best_period(
     ------
     UsageError, CatalogError
         As in `harmonic_periodogram`.
+
+    References
+    ----------
+    Bretthorst 1988, Bayesian Spectrum Analysis and Parameter Estimation (amplitudes integrated out).
     """
-    series = _checked(time, flux, flux_err, f_min, f_max, harmonics)
-    frequency, power = _periodogram(series, f_min, f_max, harmonics, oversampling)
-    at = int(power.argmax())
-    best = _refined(frequency, power, at)
-    apart = np.ones(len(frequency), bool)
+    if finer is not None and not is_whole(finer, 1, 20):
+        raise UsageError(f"finer must be a whole number from 1 to 20, or None, not {finer!r}")
+    points = _checked(time, flux, flux_err, band, f_min, f_max, harmonics)
+    frequency, power = _periodogram(points, f_min, f_max, harmonics, oversampling)
+    tops = separate_peaks(power, harmonics * oversampling, _CANDIDATES)
+    candidates = np.array([_refined(frequency, power, int(top)) for top in tops])
+    likely = np.full(len(tops), np.nan)
+    order = np.arange(len(tops))
+    if finer is not None:
+        looks = [looked_at(points, float(one), max(finer, harmonics)) for one in candidates]
+        candidates, likely = np.array(looks).T
+        order = np.argsort(-likely, kind="stable")
+    at = order[0]
+    best = candidates[at]
+    apart = np.ones(len(tops), bool)
     for factor in (0.5, 1.0, 2.0):
-        apart &= np.abs(frequency - factor * best) > max(1.0, factor) / series.baseline
-    other = int(np.where(apart, power, -1.0).argmax())
-    found = bool(apart[other])
+        apart &= np.abs(candidates - factor * best) > max(1.0, factor) / points.baseline
+    other = next((one for one in order if apart[one]), None)
     return BestPeriod(
-        period=1.0 / best,
-        power=float(power[at]),
-        other_period=1.0 / _refined(frequency, power, other) if found else np.nan,
-        other_power=float(power[other]) if found else np.nan,
-        n_points=len(series.time),
-        baseline_d=series.baseline,
+        period=float(1.0 / best),
+        power=float(power[tops[at]]),
+        other_period=np.nan if other is None else float(1.0 / candidates[other]),
+        other_power=np.nan if other is None else float(power[tops[other]]),
+        n_points=len(points.time),
+        baseline_d=points.baseline,
+        n_bands=points.n_bands,
+        log_odds=np.nan if other is None else float(likely[at] - likely[other]),
     )
 
 
 def _checked(
-    time: ArrayLike, flux: ArrayLike, flux_err: ArrayLike | None, f_min: float, f_max: float, harmonics: int
-) -> Series:
+    time: ArrayLike,
+    flux: ArrayLike,
+    flux_err: ArrayLike | None,
+    band: ArrayLike | None,
+    f_min: float,
+    f_max: float,
+    harmonics: int,
+) -> Bands:
     if not is_whole(harmonics, 1, 10):
         raise UsageError(f"harmonics must be a whole number from 1 to 10, not {harmonics!r}")
     if not (is_number(f_min) and is_number(f_max) and 0 < f_min < f_max):
         raise UsageError(f"0 < f_min < f_max per day is needed, not {f_min!r} and {f_max!r}")
-    series = clean_series(time, flux, flux_err)
-    least = 2 * harmonics + 1 + _SPARE
-    if len(series.time) < least:
+    points = clean_bands(time, flux, flux_err, band)
+    least = 2 * harmonics + points.n_bands + _SPARE
+    if len(points.time) < least:
+        bands = f" in {points.n_bands} bands" if points.n_bands > 1 else ""
         raise CatalogError(
-            f"{len(series.time)} points can be used: {harmonics} harmonics need at least {least}"
+            f"{len(points.time)} points can be used: {harmonics} harmonics{bands} need at least {least}"
         )
-    return series
+    return points
 
 
 def _periodogram(
-    series: Series, f_min: float, f_max: float, harmonics: int, oversampling: float
+    points: Bands, f_min: float, f_max: float, harmonics: int, oversampling: float
 ) -> HarmonicPeriodogram:
-    grid = frequency_grid(series.time, f_min, 2 * harmonics * f_max, harmonics * oversampling)
-    # The window is needed up to twice the highest harmonic, the data up to the highest.
+    ends = np.array([0.0, points.baseline])
+    grid = frequency_grid(ends, f_min, 2 * harmonics * f_max, harmonics * oversampling)
     last = int(f_max / grid.step)
     if last < grid.first:
         raise UsageError(f"no frequency of the grid lies between f_min {f_min:g} and f_max {f_max:g} per day")
-    window = transform_to_grid(series.time, series.weights, grid.step, 0, 2 * harmonics * last)
-    data = transform_to_grid(series.time, series.weights * series.flux, grid.step, 0, harmonics * last)
-    rows = np.arange(grid.first, last + 1)
-    variance = float(series.weights @ series.flux**2)
-    power = np.empty(len(rows))
-    with ONE_THREAD:
-        for start in range(0, len(rows), _AT_ONCE):
-            some = rows[start : start + _AT_ONCE]
-            power[start : start + _AT_ONCE] = _explained(window, data, some, harmonics)
-    frequency: Floats = grid.step * rows.astype(np.float64)
-    return HarmonicPeriodogram(frequency, np.clip(power / variance, 0.0, 1.0))
-
-
-def _explained(window: Complexes, data: Complexes, rows: NDArray[np.int64], harmonics: int) -> Floats:
-    """Variance that the harmonics take away at each row of the grid; the mean floats."""
-    k = np.arange(1, harmonics + 1)
-    plus = window[rows[:, None, None] * (k[:, None] + k)]
-    apart = k - k[:, None]
-    minus = window[rows[:, None, None] * np.abs(apart)]
-    minus = np.where(apart < 0, minus.conj(), minus)
-    mean = window[rows[:, None] * k]
-    first = np.concatenate([mean.real, mean.imag], axis=1)
-    normal = np.empty((len(rows), 2 * harmonics, 2 * harmonics))
-    normal[:, :harmonics, :harmonics] = 0.5 * (minus + plus).real
-    normal[:, harmonics:, harmonics:] = 0.5 * (minus - plus).real
-    normal[:, :harmonics, harmonics:] = 0.5 * (plus + minus).imag
-    normal[:, harmonics:, :harmonics] = normal[:, :harmonics, harmonics:].swapaxes(1, 2)
-    # The flux has no mean: a floating one takes the means of the waves out of the matrix, nothing else.
-    normal -= first[:, :, None] * first[:, None, :]
-    normal += np.diag(_RIDGE * np.concatenate([k, k]) ** 2)
-    right = data[rows[:, None] * k]
-    right_side = np.concatenate([right.real, right.imag], axis=1)[:, :, None]
-    solution = np.linalg.solve(normal, right_side)
-    explained: Floats = np.sum(solution * right_side, axis=(1, 2))
-    return explained
+    power = explained_share(points, grid.step, grid.first, last, harmonics)
+    frequency: Floats = grid.step * np.arange(grid.first, last + 1, dtype=np.float64)
+    return HarmonicPeriodogram(frequency, power)
 
 
 def _refined(frequency: Floats, power: Floats, at: int) -> float:

@@ -282,3 +282,68 @@ def test_real_rr_lyrae_in_one_band(shared: Path) -> None:
     assert found["n_points"] == 60
     away = found["frequencies"][0]["frequency"] - 1 / 0.614318300907
     assert away == pytest.approx(round(away), abs=5e-3)
+
+
+def in_bands(folder: Path, name: str = "bands.csv", rows: int = 90) -> Path:
+    """A sawtooth of 0.55 d; each night has one of three bands, or two; the last row has none."""
+    rng = np.random.default_rng(9)
+    time = (
+        53_000.0 + 365.25 * rng.integers(0, 4, rows) + rng.permutation(100)[:rows] + rng.normal(0, 0.1, rows)
+    )
+    lines = []
+    for at, (t, noise) in enumerate(zip(time, rng.normal(0, 0.02, rows), strict=True)):
+        band, mean, amplitude = (("g", 17.2, 1.0), ("r", 16.9, 0.7), ("i", 16.8, 0.5))[at % 3]
+        phase = 2 * np.pi * t / 0.55
+        wave = 0.4 * sum(np.sin(k * phase) / k for k in (1, 2, 3))
+        lines.append(f"{t:.6f},{mean + amplitude * wave + noise:.4f},0.02,{band}")
+    path = folder / name
+    path.write_text("\n".join(["time,mag,magerr,Filter", *lines, "53010.5,99.99,0.02,"]) + "\n")
+    return path
+
+
+def test_bands_together_have_a_best_period(tmp_path: Path) -> None:
+    """By the name of the column or its number; a point without a band is left out."""
+    path = in_bands(tmp_path)
+    limits = ("--harmonics", 3, "--f-min", 1, "--f-max", 4)
+    (found,) = told(path, "--band", "filter", *limits)
+    assert found["bands"] == {"g": 30, "i": 30, "r": 30}
+    assert found["n_points"] == found["best_period"]["n_points"] == 90
+    assert found["best_period"]["n_bands"] == 3
+    assert found["best_period"]["period"] == pytest.approx(0.55, rel=1e-4)
+    assert "frequencies" not in found
+    assert told(path, "--band", 3, *limits) == [found]
+    done = CliRunner().invoke(main, ["frequencies", str(path), "--band", "Filter", *map(str, limits)])
+    assert done.exit_code == 0, done.output
+    assert "30 in g, 30 in i, 30 in r, over" in done.output
+    assert re.search(r"best period 0\.5[45]\d+ d, .* less likely by a factor e\^\d", done.output)
+    (alone,) = told(path, "--where", "Filter=g", *limits)
+    assert alone["best_period"]["n_bands"] == 1
+    assert alone["n_points"] == 30
+
+
+def test_bands_need_to_be_chosen(tmp_path: Path) -> None:
+    path = in_bands(tmp_path)
+    (found,) = told(path)
+    assert "choose the rows of one by where" in found["error"]
+    assert "--band COLUMN --harmonics 3" in found["error"]
+    for more in ((), ("--harmonics", "3", "--stitch"), ("--harmonics", "3", "--plot")):
+        done = CliRunner().invoke(main, ["frequencies", str(path), "--band", "filter", *more])
+        assert done.exit_code != 0
+        assert "best period only" in done.output
+
+
+def test_a_file_without_bands_is_told_and_the_others_are_done(tmp_path: Path) -> None:
+    files = [made(tmp_path, 3, 1), in_bands(tmp_path, "few.csv", 6), in_bands(tmp_path)]
+    found = told(*files, "--band", "Filter", "--harmonics", 3, "--f-min", 1, "--f-max", 4)
+    assert "text tables" in found[0]["error"]
+    assert "6 points of 6 can be used" in found[1]["error"]
+    assert found[2]["best_period"]["period"] == pytest.approx(0.55, rel=1e-4)
+    (wrong,) = told(files[2], "--band", "colour", "--harmonics", 3)
+    assert "there is no such column" in wrong["error"]
+
+
+def test_too_few_points_for_harmonics_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "few.txt"
+    path.write_text("# time mag\n" + "".join(f"{t * 1.3:.2f} {np.sin(3.0 * t):.4f}\n" for t in range(12)))
+    (found,) = told(path, "--harmonics", 5, "--f-max", 0.3)
+    assert "5 harmonics need at least 14" in found["error"]

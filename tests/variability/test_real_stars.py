@@ -206,8 +206,17 @@ def test_subgiant(shared: Path) -> None:
     assert found.judged.variable_class == "uncertain"
 
 
-def stripe_82(shared: Path, kind: str, band: str = "g") -> list[tuple[str, float, Floats]]:
-    """Name, published period and rows of time, magnitude and error of each RR Lyrae star of a type."""
+class Stripe82(NamedTuple):
+    """An RR Lyrae star: published period, and time, magnitude, error and band of each point."""
+
+    name: str
+    period: float
+    points: Floats
+    band: NDArray[np.str_]
+
+
+def stripe_82(shared: Path, kind: str, bands: str = "g") -> list[Stripe82]:
+    """RR Lyrae stars of a type, in some of the bands."""
     folder = shared / "data" / "lc_rrlyr_s82"
     stars = []
     with (folder / "periods.csv").open() as stream:
@@ -216,31 +225,55 @@ def stripe_82(shared: Path, kind: str, band: str = "g") -> list[tuple[str, float
             if row["Type"] != kind or not path.exists():
                 continue
             lines = [one.split(",") for one in path.read_text().splitlines()[1:]]
-            points = np.array([one[:3] for one in lines if one[3] == band], float)
-            stars.append((row["Num"], float(row["Per"]), points))
+            chosen = [one for one in lines if one[3] in bands]
+            points = np.array([one[:3] for one in chosen], float)
+            stars.append(
+                Stripe82(row["Num"], float(row["Per"]), points, np.array([one[3] for one in chosen]))
+            )
     return stars
 
 
 @pytest.mark.parametrize("kind", ["ab", "c"])
-def test_periods_of_rr_lyrae_stars(shared: Path, kind: str) -> None:
-    """Some of the stars, four in five within 0.1 %.
+@pytest.mark.parametrize("bands", ["g", "ugriz"])
+def test_periods_of_rr_lyrae_stars(shared: Path, kind: str, bands: str) -> None:
+    """Some of the stars, three in four within 0.1 %; fill values (99.99) have errors of 100 mag.
 
-    Of all 110 of 121 are: seven others lie at aliases of a day, two of a year (the nights do not tell them
-    apart), and of two three harmonics take away only half of the variance.
+    Of all 114 of 121 are in g, 113 in ugriz.  The seven others of g lie at aliases of a day or a year; for
+    six of them each of the five bands by itself finds those likelier than the published period.
     """
-    stars = stripe_82(shared, kind)[:: 8 if kind == "ab" else 4]
+    stars = stripe_82(shared, kind, bands)[:: 12 if kind == "ab" else 5]
     right = []
-    for _, period, points in stars:
-        found = best_period(points[:, 0], points[:, 1], f_min=1.0, f_max=5.0)
-        right.append(abs(found.period / period - 1) < 1e-3)
-    assert len(right) >= 5
-    assert np.mean(right) >= 0.8
+    for star in stars:
+        time, mag, error = star.points.T
+        found = best_period(time, mag, error, f_min=1.0, f_max=5.0, band=star.band)
+        right.append(abs(found.period / star.period - 1) < 1e-3)
+    assert len(right) >= 4
+    assert np.mean(right) >= 0.75
+
+
+def test_rr_lyrae_stars_in_one_band_a_night(shared: Path) -> None:
+    """Of each visit one of g, r and i: of all stars 110 of 121 are right with labels, 88 without."""
+    rng = np.random.default_rng(1)
+    right = []
+    for star in stripe_82(shared, "ab", "gri")[::10]:
+        time, mag, error = star.points.T
+        visit = np.cumsum(np.diff(time, prepend=time[0]) > 0.01)
+        one = np.array([rng.choice(np.flatnonzero(visit == number)) for number in np.unique(visit)])
+        one = one[error[one] < 1]
+        calls = [
+            best_period(time[one], mag[one], error[one], f_min=1.0, f_max=5.0, band=band)
+            for band in (star.band[one], None)
+        ]
+        right.append([abs(found.period / star.period - 1) < 1e-3 for found in calls])
+    with_bands, without = np.mean(right, axis=0)
+    assert with_bands >= 0.8
+    assert with_bands > without
 
 
 def test_overtone_rr_lyrae_stars(shared: Path) -> None:
     """Type c at published periods: four in five RRL, none a binary (r21 of 0.03 or less cannot be told)."""
     classes = []
-    for _, period, points in stripe_82(shared, "c"):
+    for _, period, points, _ in stripe_82(shared, "c"):
         flux = 10.0 ** (-0.4 * (points[:, 1] - np.median(points[:, 1])))
         base = np.array([1.0, 2.0]) / period
         peaks = Peaks(base, np.array([200.0, 30.0]), np.full(2, 30.0), np.array([True, False]))

@@ -65,6 +65,8 @@ class LightCurve:
         Name of the file.
     n_missing : int
         Points that were left out.
+    band : ndarray of str, shape (n,), optional
+        Of each point, where the light is in several bands; None where it is in one.
     """
 
     time: Floats
@@ -84,6 +86,7 @@ class LightCurve:
     product: str = ""
     source_file: str = ""
     n_missing: int = 0
+    band: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         """Check that arrays have one length and words are known."""
@@ -91,6 +94,8 @@ class LightCurve:
         for name in ("time", "flux", "flux_err", "quality"):
             if getattr(self, name).shape != (n,):
                 raise UsageError(f"{name} has shape {getattr(self, name).shape}, not {(n,)}")
+        if self.band is not None and self.band.shape != (n,):
+            raise UsageError(f"band has shape {self.band.shape}, not {(n,)}")
         if self.unit not in UNITS:
             raise UsageError(f"unknown unit of flux {self.unit!r}; known are {', '.join(UNITS)}")
         if self.time_scale not in TIME_SCALES:

@@ -57,7 +57,8 @@ class _Raw(NamedTuple):
 
     names: list[str]
     numbers: Callable[[int], Floats]
-    rows: Callable[[Sequence[tuple[str, str]]], NDArray[np.bool_]]
+    rows: Callable[[Sequence[tuple[str, str]], str | int | None], NDArray[np.bool_]]
+    texts: Callable[[str | int], NDArray[np.str_]]
     remarks: str
 
 
@@ -108,7 +109,12 @@ def fits_table_curve(tables: list[TableHdu], file: Path, form: TableFormat) -> L
                     raise InputError("it has several values a row", file=file, column=layout[at].name)
                 return hdu.values(layout[at])[:, 0].astype(np.float64)
 
-            def rows(where: Sequence[tuple[str, str]], hdu: TableHdu = hdu) -> NDArray[np.bool_]:
+            def texts(column: str | int) -> NDArray[np.str_]:
+                raise UsageError("band= is for text tables")
+
+            def rows(
+                where: Sequence[tuple[str, str]], band: str | int | None, hdu: TableHdu = hdu
+            ) -> NDArray[np.bool_]:
                 if where:
                     raise UsageError("where= is for text tables")
                 return np.ones(hdu.header.count("NAXIS2"), bool)
@@ -116,7 +122,7 @@ def fits_table_curve(tables: list[TableHdu], file: Path, form: TableFormat) -> L
             units = [str(hdu.header.get(f"TUNIT{at + 1}") or "") for at in range(len(names))]
             if (reference := hdu.header.get("BJDREFI")) is not None:
                 units.append(f"BJD - {reference}")
-            return _curve(_Raw(names, numbers, rows, " ".join(units)), file, form)
+            return _curve(_Raw(names, numbers, rows, texts, " ".join(units)), file, form)
     raise InputError(f"no table with rows has the columns {', '.join(map(str, named))}", file=file)
 
 
@@ -124,7 +130,7 @@ def _curve(raw: _Raw, file: Path, form: TableFormat) -> LightCurve:
     known = identify(file)
     mission = known.mission if form.mission is None else form.mission
     at = _choose(raw.names, file, form)
-    rows = raw.rows(form.where)
+    rows = raw.rows(form.where, form.band)
     if not rows.any():
         raise InputError(f"no row has {dict(form.where)}" if form.where else "there are no rows", file=file)
     time, flux = raw.numbers(at["time"])[rows], raw.numbers(at["flux"])[rows]
@@ -133,7 +139,8 @@ def _curve(raw: _Raw, file: Path, form: TableFormat) -> LightCurve:
     unit = form.unit or _unit(raw.names[at["flux"]])
     if unit is None:
         raise UnknownUnitError("the unit of flux is unknown; say it with unit=", file=file)
-    use = kept(time, flux)
+    band = None if form.band is None else raw.texts(form.band)[rows]
+    use = kept(time, flux if band is None else np.where(band == "", np.nan, flux))
     name = raw.names[at["time"]]
     zero = form.zero_value
     if zero is None:
@@ -163,6 +170,7 @@ def _curve(raw: _Raw, file: Path, form: TableFormat) -> LightCurve:
         product=raw.names[at["flux"]] or "flux",
         source_file=file.name,
         n_missing=len(time) - int(np.count_nonzero(use)),
+        band=None if band is None else band[use],
     )
 
 
@@ -279,17 +287,25 @@ def _read_text(data: bytes, file: Path) -> _Raw:
                     file=file, column=name,
                 )  # fmt: skip
 
-    def rows(where: Sequence[tuple[str, str]]) -> NDArray[np.bool_]:
+    def texts(told: str | int) -> NDArray[np.str_]:
+        at = _column(told, [name.lower() for name in names], file)
+        cells = pc.utf8_trim_whitespace(column(at, pa.string())).fill_null("")
+        return np.array(cells.to_pylist(), np.str_)
+
+    def rows(where: Sequence[tuple[str, str]], band: str | int | None) -> NDArray[np.bool_]:
         lower = [name.lower() for name in names]
         keep: NDArray[np.bool_] | None = None
-        _one_band(lower, {name.lower() for name, _ in where})
+        chosen = {name.lower() for name, _ in where}
+        if band is not None:
+            chosen.add(lower[_column(band, lower, file)])
+        _one_band(lower, chosen)
         for name, text in where:
             cell = pc.utf8_trim_whitespace(column(_column(name, lower, file), pa.string()))
             fit = pc.equal(cell, text).fill_null(False).to_numpy().astype(bool)
             keep = fit if keep is None else keep & fit
         return np.ones(len(column(0, pa.float64())), bool) if keep is None else keep
 
-    return _Raw(names, numbers, rows, "\n".join(lines))
+    return _Raw(names, numbers, rows, texts, "\n".join(lines))
 
 
 def _first_numbers(data: bytes) -> tuple[int | None, list[str]]:

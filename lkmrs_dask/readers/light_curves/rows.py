@@ -96,6 +96,9 @@ def to_table(curves: Sequence[LightCurve]) -> pa.Table:
 
     Fluxes become float32: they keep 6 parts in 1e8, a hundredth of the noise of Kepler's brightest stars.
     """
+    for curve in curves:
+        if curve.band is not None:
+            raise CatalogError(f"{curve.source_file}: light in several bands has no place in a catalogue")
     left = pa.Table.from_pylist([scalars(curve) for curve in curves], pa.schema(_SCALARS))
     right = pa.Table.from_batches([points_batch(curve) for curve in curves], POINTS).combine_chunks()
     return pa.Table.from_arrays([*left.columns, *right.columns], schema=SCHEMA)
@@ -126,6 +129,10 @@ def curves_of(table: pa.Table) -> list[LightCurve]:
 
 
 def _curve(points: Mapping[str, pa.Array], row: Mapping[str, Any]) -> LightCurve:
+    texts: dict[str, Any] = {
+        key: row.get(key) or "" for key in ("mission", "name", "author", "product", "source_file")
+    }
+
     def number(name: str) -> float:
         value = row.get(name)
         return np.nan if value is None else float(value)
@@ -143,7 +150,7 @@ def _curve(points: Mapping[str, pa.Array], row: Mapping[str, Any]) -> LightCurve
         target_id=row.get("target_id"),
         segment=row.get("segment"),
         n_missing=row.get("n_missing") or 0,
-        **{key: row.get(key) or "" for key in ("mission", "name", "author", "product", "source_file")},
+        **texts,
     )
 
 

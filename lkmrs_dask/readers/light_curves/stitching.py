@@ -92,7 +92,7 @@ def stitch(
     InputError
         Where a curve has too few points or no positive median, and `left_out` is not given.
     CatalogError
-        Where curves are of several stars, or times of different zeros meet.
+        Where curves are of several stars or bands, or times of different zeros meet.
     UsageError
         For settings that make no sense.
     """
@@ -116,6 +116,9 @@ def stitch(
 
 
 def _check_one_star(curves: Sequence[LightCurve]) -> None:
+    for curve in curves:
+        if curve.band is not None:
+            raise CatalogError(f"{curve.source_file}: light in several bands cannot be joined")
     stars = {(curve.mission, curve.star) for curve in curves if curve.target_id is not None}
     for mission in {mission for mission, _ in stars}:
         names = sorted(star for kind, star in stars if kind == mission)

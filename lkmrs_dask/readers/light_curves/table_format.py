@@ -23,6 +23,9 @@ class TableFormat:
     time, flux, error, quality : str or int, optional
         Columns by name (capitals do not matter) or number from 0.  Those not given are told by their names;
         without names they are the first, the second and the third, and there are no flags.
+    band : str or int, optional
+        Column of the band of each point: light in several bands is read together, for
+        `lkmrs_dask.variability.sparse.best_period`.  Points without a band are left out.  For text tables.
     unit : str, optional
         Of flux, one of `UNITS`; told by the column's name if not given, and an error where that says nothing.
     zero : str or float, optional
@@ -49,6 +52,7 @@ class TableFormat:
     flux: str | int | None = None
     error: str | int | None = None
     quality: str | int | None = None
+    band: str | int | None = None
     unit: str | None = None
     zero: str | float | None = None
     scale: str | None = None
@@ -65,7 +69,7 @@ class TableFormat:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for key in ("time", "flux", "error", "quality"):
+        for key in ("time", "flux", "error", "quality", "band"):
             value = getattr(self, key)
             if isinstance(value, bool) or not isinstance(value, str | int | None):
                 raise UsageError(f"{key} must be the name of a column or its number, not {value!r}")

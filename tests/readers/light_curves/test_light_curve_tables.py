@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lkmrs_dask.errors import InputError, UsageError
+from lkmrs_dask.errors import CatalogError, InputError, UsageError
+from lkmrs_dask.pipeline.light_curve_import import table_format
+from lkmrs_dask.pipeline.light_curve_inputs import LightCurveSpec
 from lkmrs_dask.readers.light_curves.reading import read_light_curve
+from lkmrs_dask.readers.light_curves.rows import to_table
+from lkmrs_dask.readers.light_curves.stitching import stitch
 from lkmrs_dask.readers.light_curves.table_format import TableFormat
 from lkmrs_dask.readers.times import Site
 
@@ -82,6 +86,39 @@ def test_rr_lyrae_by_band(shared: Path) -> None:
         np.testing.assert_array_equal(curve.flux, [float(row[1]) for row in rows])
         np.testing.assert_array_equal(curve.flux_err, [float(row[2]) for row in rows])
         assert curve.name == file.stem
+
+
+def test_bands_are_read_together(tmp_path: Path) -> None:
+    """Points without a band or a flux are left out; so are rows that `where` does not take."""
+    path = tmp_path / "bands.csv"
+    path.write_text("t,mag,Band,site\n1.0,17,g,a\n2.0,16, r ,a\n3.0,18,,a\n4.0,,g,a\n5.0,19,10,b\n")
+    for column in ("band", 2):
+        curve = read_light_curve(path, table=TableFormat(zero="relative", band=column))
+        assert curve.band is not None
+        assert curve.band.tolist() == ["g", "r", "10"]
+        assert curve.time.tolist() == [1.0, 2.0, 5.0]
+        assert curve.n_missing == 2
+    some = read_light_curve(path, table=TableFormat(zero="relative", band="band", where=(("site", "a"),)))
+    assert some.band is not None
+    assert some.band.tolist() == ["g", "r"]
+    with pytest.raises(InputError, match="no such column"):
+        read_light_curve(path, table=TableFormat(zero="relative", band="colour"))
+    with pytest.raises(UsageError, match="band must be"):
+        TableFormat(band=1.5)  # type: ignore[arg-type]
+
+
+def test_bands_have_no_place_in_a_catalogue(tmp_path: Path) -> None:
+    path = tmp_path / "bands.csv"
+    path.write_text("t,mag,band\n" + "".join(f"{t},{t % 3},{'gr'[t % 2]}\n" for t in range(30)))
+    curve = read_light_curve(path, table=TableFormat(zero="relative", band="band"))
+    with pytest.raises(CatalogError, match="several bands"):
+        to_table([curve])
+    with pytest.raises(CatalogError, match="several bands"):
+        stitch([curve])
+    with pytest.raises(UsageError, match="'band=filter' is not as KEY=VALUE"):
+        table_format(["band=filter"])
+    with pytest.raises(UsageError, match="one band"):
+        LightCurveSpec(("*.csv",), table={"band": "filter"}).reader()
 
 
 @pytest.mark.parametrize(

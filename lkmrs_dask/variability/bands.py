@@ -1,0 +1,159 @@
+"""Light curves in several bands put on one scale: their labels, means, spreads and weights."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lkmrs_dask.errors import CatalogError, UsageError
+from lkmrs_dask.variability.series import LEAST_POINTS, in_order, usable
+
+__all__ = ["Bands", "clean_bands"]
+
+Floats = NDArray[np.float64]
+
+_MISFIT = 0.1  # of the spread, added to errors: a few harmonics are no better than that (ours)
+_FEW = 5.0  # points whose word on a band's amplitude weighs as much as the other bands' (ours)
+_VISIT = 0.02  # d: a filter wheel has turned once, and the star has hardly changed (ours)
+
+
+class Bands(NamedTuple):
+    """Points of all bands on one scale.
+
+    Parameters
+    ----------
+    time : ndarray of float64, shape (n,)
+        Days from the middle of the first and the last, rising within a band.
+    value : ndarray of float64, shape (n,)
+        Flux less its band's weighted mean, over its band's spread.
+    weights : ndarray of float64, shape (n,)
+        Their sum is 1.
+    band : ndarray of int64, shape (n,)
+        Number of the band, rising.
+    baseline : float
+        Last less first time, days.
+    """
+
+    time: Floats
+    value: Floats
+    weights: Floats
+    band: NDArray[np.int64]
+    baseline: float
+
+    @property
+    def n_bands(self) -> int:
+        """Bands with two points or more."""
+        return int(self.band[-1]) + 1
+
+    @property
+    def n_visits(self) -> int:
+        """Points that say something of their own: those of several bands within half an hour are one."""
+        if self.n_bands == 1:
+            return len(self.time)
+        order = np.argsort(self.time, kind="stable")
+        visits, begun, seen = 0, -np.inf, set[int]()
+        for time, band in zip(self.time[order].tolist(), self.band[order].tolist(), strict=True):
+            if time - begun > _VISIT or band in seen:
+                visits, begun, seen = visits + 1, time, set()
+            seen.add(band)
+        return visits
+
+    @property
+    def shares(self) -> Floats:
+        """Sum of the weights of each band."""
+        sums: Floats = np.bincount(self.band, self.weights).astype(np.float64)
+        return sums
+
+
+def clean_bands(
+    time: ArrayLike, flux: ArrayLike, flux_err: ArrayLike | None, band: ArrayLike | None
+) -> Bands:
+    """Put the points of all bands on one scale.
+
+    The spread of a band is the difference between the 95th and the 5th percentile of its flux, which is
+    proportional to the amplitude for any one shape; where a band has few points it is drawn towards those of
+    the others.  A tenth of it is added in quadrature to the errors.
+
+    Parameters
+    ----------
+    time, flux, flux_err
+        As in `lkmrs_dask.variability.series.clean_series`.
+    band : array_like, shape (n,), optional
+        Label of each point's band, of any kind.  Points without one (None, NaN, masked, or an empty text)
+        are left out, and bands with a single point, as they have a mean of their own.
+
+    Raises
+    ------
+    UsageError
+        When shapes differ, or something is not a list of real numbers.
+    CatalogError
+        When fewer than 10 points can be used, all of them have one time, or no band varies.
+    """
+    t, y, e, good = usable(time, flux, flux_err)
+    codes = np.zeros(len(t), np.int64) if band is None else _codes(band, len(t))
+    good &= codes >= 0
+    parts = []
+    for code in np.unique(codes[good]):
+        own = good & (codes == code)
+        part = in_order(t[own], y[own], None if e is None else e[own])
+        if len(part[0]) > 1:
+            parts.append(part)
+    n = sum(len(part[0]) for part in parts)
+    if n < LEAST_POINTS:
+        raise CatalogError(f"{n} points of {len(t)} can be used: at least {LEAST_POINTS} are needed")
+    spreads = np.array([_spread(part[1]) for part in parts])
+    if not spreads.any():
+        raise CatalogError(f"the flux of all {n} points is the same in each band: nothing varies")
+    return _joined(parts, _scales(spreads, np.array([len(part[0]) for part in parts], np.float64)))
+
+
+def _codes(band: ArrayLike, n: int) -> NDArray[np.int64]:
+    """Numbers of the labels in order of appearance, -1 where there is none."""
+    import pandas as pd
+
+    if isinstance(band, np.ma.MaskedArray):
+        band = np.ma.filled(band.astype(object), None)
+    labels = np.asarray(band, object)
+    if labels.shape != (n,):
+        raise UsageError(f"band has the shape {labels.shape}, but time has {n} points")
+    try:
+        codes, _ = pd.factorize(labels)
+    except TypeError as error:
+        raise UsageError(f"band must be a list of labels: {error}") from None
+    blank = np.array([isinstance(one, str | bytes) and not one.strip() for one in labels], bool)
+    result: NDArray[np.int64] = np.where(blank, -1, codes).astype(np.int64)
+    return result
+
+
+def _spread(y: Floats) -> float:
+    low, high = np.percentile(y, [5.0, 95.0])
+    return float(high - low) or float(np.ptp(y))
+
+
+def _scales(spreads: Floats, n: Floats) -> Floats:
+    """Spread of each band, drawn towards the mean of all: by logarithms, for units may differ."""
+    varies = spreads > 0
+    logs = np.log(np.where(varies, spreads, 1.0))
+    usual = np.average(logs, weights=n * varies)
+    scales: Floats = np.exp(np.where(varies, (n * logs + _FEW * usual) / (n + _FEW), usual))
+    return scales if len(spreads) > 1 else spreads
+
+
+def _joined(parts: list[tuple[Floats, Floats, Floats | None]], scales: Floats) -> Bands:
+    times, values, weights = [], [], []
+    for (t, y, e), scale in zip(parts, scales, strict=True):
+        error = 0.0 if e is None else e / scale
+        weight = np.broadcast_to(1.0 / (error**2 + _MISFIT**2), t.shape)
+        times.append(t)
+        values.append((y - np.average(y, weights=weight)) / scale)
+        weights.append(weight)
+    time, weight = np.concatenate(times), np.concatenate(weights)
+    first, last = float(time.min()), float(time.max())
+    if first == last:
+        raise CatalogError(f"all {len(time)} points have one time")
+    number = np.repeat(np.arange(len(parts)), [len(one) for one in times])
+    return Bands(
+        time - 0.5 * (first + last), np.concatenate(values), weight / weight.sum(), number, last - first
+    )
