@@ -11,6 +11,7 @@ from lkmrs_dask.variability.frequency_settings import FrequencySettings, Instrum
 from lkmrs_dask.variability.harmonics import (
     DIVISORS,
     Matches,
+    chain,
     expected_by_chance,
     find_series,
     match_multiples,
@@ -23,6 +24,7 @@ Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _LINE_REACH = 0.1  # of 1/T
+_LEAST_CHAIN = 3  # the multiple up to which all are there (ours)
 _MOST_EXPECTED = 0.5  # chance coincidences, up to a multiple, where one multiple alone is believed (ours)
 
 
@@ -86,13 +88,15 @@ def find_relations(
     r"""Find harmonics and combinations, strongest frequencies first.
 
     A frequency can only be a multiple or a combination of independent ones that are stronger than itself.
-    Each of the strongest is asked whether a series of multiples of it, of a half, a third or a fourth of
-    it goes on that chance does not explain: all of such a series are harmonics, with what of it lies beyond
-    the Nyquist frequency and is seen reflected.  A single multiple up to `settings.harmonics` is one unless
-    more than half a frequency is expected to match by chance.  What is no harmonic may be a combination, by
-    rising order \|n\| + \|m\|; of several the nearest.
+    Of multiples up to `settings.harmonics` those of an unbroken chain (2, 3, ...) are harmonics, and of one
+    of the strongest few a single one, unless more than half a frequency is expected to match by chance.  Each
+    of the strongest few is asked whether a series of multiples goes on further that chance does not explain,
+    with what of it lies beyond the Nyquist frequency and is seen reflected; the very strongest also for
+    multiples of a half, a third or a fourth of it.  What is no harmonic may be a combination, by rising order
+    \|n\| + \|m\|; of several the nearest.
 
-    A match lies within max(1/T, `settings.match` sigma).
+    A match lies within max(1/T, `settings.match` sigma) of the frequency; in a series the multiple's own
+    error is added.
 
     Parameters
     ----------
@@ -114,14 +118,14 @@ def find_relations(
     factors = _factors(settings.combinations)
     independent: list[int] = []
     for row in np.argsort(-amplitude, kind="stable"):
-        parents = independent[: settings.parents]
-        if out.harmonic_of[row] >= 0 or _is_multiple(int(row), given, parents, out):
+        if out.harmonic_of[row] >= 0 or _is_multiple(int(row), given, independent, out):
             continue
+        parents = independent[: settings.parents]
         near = max(given.least, settings.match * float(given.error[row]))
         if not _combination(row, frequency, parents, near, factors, out):
             independent.append(int(row))
             if settings.harmonics > 1 and len(independent) <= settings.parents:
-                _follow(int(row), given, out)
+                _follow(int(row), given, DIVISORS if len(independent) == 1 else (1,), out)
     return out
 
 
@@ -132,11 +136,11 @@ def _weaker(parent: int, given: _Given, out: Relations) -> Bools:
     )
 
 
-def _follow(parent: int, given: _Given, out: Relations) -> None:
+def _follow(parent: int, given: _Given, divisors: tuple[int, ...], out: Relations) -> None:
     """Label all of the series of multiples of a frequency, and of parts of it."""
-    trials = float(given.settings.parents * len(DIVISORS))
+    trials = float(given.settings.parents + len(DIVISORS))
     found = 0
-    for divisor in DIVISORS:
+    for divisor in divisors:
         matches = given.matches(parent, divisor)
         if found and divisor % found:
             continue
@@ -151,10 +155,10 @@ def _follow(parent: int, given: _Given, out: Relations) -> None:
             out.set_harmonic(int(row), parent, int(matches.multiple[row]), found)
 
 
-def _is_multiple(row: int, given: _Given, parents: list[int], out: Relations) -> bool:
+def _is_multiple(row: int, given: _Given, independent: list[int], out: Relations) -> bool:
     """Whether a frequency is one of the first multiples of another."""
     best, nearest = None, np.inf
-    for parent in parents:
+    for rank, parent in enumerate(independent):
         multiple = round(float(given.frequency[row] / given.frequency[parent]))
         if not 2 <= multiple <= given.settings.harmonics:
             continue
@@ -162,8 +166,12 @@ def _is_multiple(row: int, given: _Given, parents: list[int], out: Relations) ->
         if away > max(given.least, given.settings.match * float(given.error[row])) or away >= nearest:
             continue
         matches = given.matches(parent)
-        others = (given.amplitude < given.amplitude[parent]) & (out.harmonic_of != parent)
-        if expected_by_chance(matches, others, multiple) <= _MOST_EXPECTED:
+        weaker = given.amplitude < given.amplitude[parent]
+        others = weaker & (out.harmonic_of != parent)
+        alone = rank < given.settings.parents
+        if chain(matches, weaker) >= max(multiple, _LEAST_CHAIN) or (
+            alone and expected_by_chance(matches, others, multiple) <= _MOST_EXPECTED
+        ):
             best, nearest = (parent, multiple), away
     if best is None:
         return False

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
-__all__ = ["DIVISORS", "Matches", "expected_by_chance", "find_series", "match_multiples"]
+__all__ = ["DIVISORS", "Matches", "chain", "expected_by_chance", "find_series", "match_multiples"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -20,7 +20,6 @@ frequency."""
 
 CHANCE = 1e-3
 """Probability that chance makes a series of all those that are tried (ours)."""
-
 
 _GAP = 3  # multiples that may lack, and two more for each member before: a far one alone is chance (ours)
 
@@ -99,6 +98,13 @@ def find_series(matches: Matches, open_to: Bools, trials: float) -> Bools:
         wide = np.flatnonzero(gap > 2 * np.arange(1, len(inside)) + _GAP)
         members[inside[: wide[0] + 1 if len(wide) else None]] = True
     return members
+
+
+def chain(matches: Matches, open_to: Bools) -> int:
+    """Multiple up to which, from 2 on, every one is there; 1 where 2 is not."""
+    there = np.unique(matches.multiple[open_to & matches.hit & (matches.multiple >= 2)])
+    unbroken = there == np.arange(2, len(there) + 2)
+    return 1 + (len(there) if unbroken.all() else int(np.argmin(unbroken)))
 
 
 def expected_by_chance(matches: Matches, open_to: Bools, multiple: int) -> float:

@@ -13,7 +13,7 @@ from lkmrs_dask.readers.light_curves.reading import read_light_curve
 from lkmrs_dask.readers.light_curves.stitching import stitch
 from lkmrs_dask.variability import FrequencySettings, find_frequencies
 from lkmrs_dask.variability.combinations import Relations, find_relations
-from lkmrs_dask.variability.harmonics import CHANCE, expected_by_chance, find_series, match_multiples
+from lkmrs_dask.variability.harmonics import CHANCE, chain, expected_by_chance, find_series, match_multiples
 
 Floats = NDArray[np.float64]
 
@@ -52,6 +52,25 @@ def test_multiples_of_half_the_strongest() -> None:
     assert labels(found) == wanted
     third = relations(0.274 * np.array([3, 6, 9, 1, 2, 4, 5, 7, 8]))
     assert labels(third)[1:] == [(0, 2, 1), (0, 3, 1)] + [(0, m, 3) for m in (1, 2, 4, 5, 7, 8)]
+
+
+def test_an_unbroken_chain_of_any_frequency() -> None:
+    """A rotator beneath 35 stronger pulsations; and a chain is 2, 3, ... without a gap."""
+    pulsations = np.random.default_rng(2).uniform(5.0, 24.0, 35)
+    found = relations([*pulsations, *(0.617 * np.arange(1, 9))], 1400.0)
+    assert labels(found)[36:] == [(35, m, 1) for m in range(2, 9)]
+    multiples = match_multiples(np.array([3.0, 2.0, 5.0, 1.0, 2.5]), np.zeros(5), 1.0, 0.0, 0.01, 3.0)
+    assert chain(multiples, np.ones(5, bool)) == 3
+    assert chain(multiples, np.array([True, False, True, True, True])) == 1
+    assert chain(multiples, np.zeros(5, bool)) == 1
+
+
+def test_modulated_multiples() -> None:
+    """A Blazhko star in one sector: side lobes around each harmonic do not hide the harmonics."""
+    f0, of = 1.873, 1.0 / 8.0
+    lines = [f0 * k for k in range(1, 10)] + [f0 * k + s * of for k in range(1, 10) for s in (-1, 1)]
+    found = relations(lines, 26.0)
+    assert labels(found)[1:9] == [(0, m, 1) for m in range(2, 10)]
 
 
 def test_one_far_multiple_is_none_and_neighbours_are_none() -> None:
