@@ -43,7 +43,8 @@ def ours(raw: Path, out: Path, workers: int | None) -> None:
     draft = Draft(Survey(out))
     draft.begin()
     with open_crew(place) as crew:
-        ingest(readings_of([("spectra", source)]), Settings(max_rows=MAX_ROWS), draft, crew, Reporter())
+        readings = readings_of([("spectra", source, source.files())])
+        ingest(readings, Settings(max_rows=MAX_ROWS), draft, crew, Reporter())
     draft.commit(success=True)
 
 

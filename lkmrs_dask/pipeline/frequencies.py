@@ -386,7 +386,7 @@ def _about(row: dict[str, Any]) -> str:
     if row["harmonic_of"]:
         of = row["harmonic_of"]
         part = f"/{of['divisor']}" if of["divisor"] > 1 else ""
-        words.insert(0, f"{of['multiple']}{part} x {of['row']}")
+        words.insert(0, f"{of['multiple']}{part} x {of['row']}{' reflected' if of['reflected'] else ''}")
     if row["combination_of"]:
         words.insert(0, " + ".join(f"{one['factor']} x {one['row']}" for one in row["combination_of"]))
     return ", ".join(words)

@@ -14,6 +14,7 @@ from lkmrs_dask.variability.beyond import is_even, searched_grid, wider_grid
 from lkmrs_dask.variability.combinations import find_relations, instrumental_lines
 from lkmrs_dask.variability.frequency_settings import INSTRUMENTAL_LINES, FrequencySettings
 from lkmrs_dask.variability.grid import FrequencyGrid, frequency_grid, nyquist
+from lkmrs_dask.variability.images import near_image, seen_amplitude
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, fit_in_time, normal_matrix
 from lkmrs_dask.variability.noise import local_noise, noise_definition
 from lkmrs_dask.variability.one_thread import ONE_THREAD
@@ -28,7 +29,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 UNRESOLVED = 1
-"""Flag: another frequency, or power that would pass for one, lies within the separation (1.5/T)."""
+"""Flag: another frequency, or power that would pass for one, lies within the separation (1.5/T); or its own
+image does, some 0.4/T from the Nyquist frequency: amplitude, phase and errors are not to be trusted then."""
 
 INSTRUMENTAL = 2
 """Flag: the frequency lies on a line of the spacecraft."""
@@ -59,7 +61,8 @@ class Frequencies:
     phase, phase_err : ndarray of float64
         Radians, from -pi to pi, at `time_zero`.
     snr, noise : ndarray of float64
-        Amplitude over noise, and the noise (unit of flux), both in the final residual.
+        Amplitude over noise, and the noise (unit of flux), both in the final residual.  Within 0.4/T of
+        the Nyquist frequency, where frequency and image are one peak, its height over noise.
     harmonic_of, harmonic, harmonic_divisor : ndarray of int64
         See `lkmrs_dask.variability.combinations.Relations`.
     combination_of, combination : ndarray of int64, shape (n, 2)
@@ -75,7 +78,7 @@ class Frequencies:
     mean : float
         Of the fit, in the unit of flux.
     residual_rms : float
-        Weighted root mean square of the residual.
+        Weighted root mean square of the residual, without those of `n_slow` and `n_fast` too.
     correlation : float
         Correlation length of the residual in points.
     n_slow, n_fast : int
@@ -130,8 +133,9 @@ class Frequencies:
         """For JSON: what is of the whole light curve, and ``frequencies``, a list of one mapping each.
 
         Of a frequency: frequency, amplitude and phase, each with ``_err``; snr; ``harmonic_of`` (None, or the
-        row, the multiple and of which part), ``combination_of`` (None, or a list of rows and factors),
-        ``flags`` (names).  Rows count from 0.  What is not finite is None.
+        row, multiple and divisor, and whether it is seen reflected at the Nyquist frequency),
+        ``combination_of`` (None, or a list of rows and factors), ``flags`` (names).  Rows count from 0.  What
+        is not finite is None.
         """
         return {
             "n_points": self.n_points,
@@ -151,10 +155,8 @@ class Frequencies:
     def _row(self, i: int) -> dict[str, Any]:
         names = ("frequency", "frequency_err", "amplitude", "amplitude_err", "phase", "phase_err", "snr")
         row: dict[str, Any] = {name: _or_none(getattr(self, name)[i]) for name in names}
-        harmonic, pair = int(self.harmonic_of[i]), self.combination_of[i]
-        row["harmonic_of"] = None if harmonic < 0 else {
-            "row": harmonic, "multiple": int(self.harmonic[i]), "divisor": int(self.harmonic_divisor[i]),
-        }  # fmt: skip
+        row["harmonic_of"] = self._harmonic(i)
+        pair = self.combination_of[i]
         row["combination_of"] = (
             None
             if pair[0] < 0
@@ -162,6 +164,16 @@ class Frequencies:
         )
         row["flags"] = [name for bit, name in _FLAG_NAMES.items() if self.flags[i] & bit]
         return row
+
+    def _harmonic(self, i: int) -> dict[str, Any] | None:
+        parent, multiple, divisor = (
+            int(values[i]) for values in (self.harmonic_of, self.harmonic, self.harmonic_divisor)
+        )
+        if parent < 0:
+            return None
+        base = self.frequency[parent] / divisor
+        reflected = bool(abs(self.frequency[i] - multiple * base) > 0.5 * base)
+        return {"row": parent, "multiple": multiple, "divisor": divisor, "reflected": reflected}
 
 
 def _or_none(value: float) -> float | None:
@@ -237,7 +249,8 @@ def find_frequencies(
 
 
 def _find(series: Series, wanted: FrequencyGrid, settings: FrequencySettings) -> Frequencies:
-    limits = Wanted(wanted.first, wanted.last + 1.0)
+    # To 0.1/T, as well as a frequency of S/N 5.6 is known.
+    limits = Wanted(wanted.first - 1.0, wanted.last + 1.0)
     grid: FrequencyGrid | None = searched_grid(series, wanted)
     while grid is not None:
         transforms = Transforms(series, grid)
@@ -261,7 +274,7 @@ def _find(series: Series, wanted: FrequencyGrid, settings: FrequencySettings) ->
         amplitude_err=errors.amplitude,
         phase=np.angle(found.phasor),
         phase_err=errors.phase,
-        snr=amplitude / noise,
+        snr=seen_amplitude(transforms, found) / noise,
         noise=noise,
         **relations._asdict(),
         flags=flags,
@@ -310,7 +323,7 @@ def _finish(
         if power is None:
             power = _power(transforms, residual)
         noise = np.array([local_noise(power, grid, place, settings) for place in found.place])
-        keep = np.abs(found.phasor) >= settings.snr_min * noise
+        keep = seen_amplitude(transforms, found) >= settings.snr_min * noise
         if keep.all():
             return found, residual, noise, power
         found, power = fit_in_frequency(transforms, found.chosen(keep)), None
@@ -327,12 +340,12 @@ def _flags(
 ) -> Integers:
     grid = transforms.grid
     half = settings.separation * grid.oversampling
-    flags = np.zeros(len(found), np.int64)
+    flags, near = np.zeros(len(found), np.int64), near_image(transforms, found.place)
     for i, place in enumerate(found.place):
         others = np.delete(found.place, i)
         low, high = max(int(np.ceil(place - half)), 0), int(np.floor(place + half)) + 1
         left = power[low:high].max(initial=0.0)
-        if np.any(np.abs(others - place) < half) or left >= (settings.snr_min * noise[i]) ** 2:
+        if near[i] or np.any(np.abs(others - place) < half) or left >= (settings.snr_min * noise[i]) ** 2:
             flags[i] |= UNRESOLVED
     on_line = instrumental_lines(grid.step * found.place, settings.lines, transforms.series.baseline)
     flags[on_line] |= INSTRUMENTAL
@@ -354,8 +367,7 @@ def _is_ambiguous(transforms: Transforms) -> bool:
 def _errors(
     transforms: Transforms, found: Sinusoids, residual: Floats, noise: Floats, settings: FrequencySettings
 ) -> FrequencyErrors:
-    # Without any the window is not needed; with as many unknowns as points nothing tells the noise.
-    if len(found) == 0 or 3 * len(found) + 1 >= len(transforms.series.time):
+    if len(found) == 0:  # the window, which takes a transform, is not needed
         return FrequencyErrors(*(np.full(len(found), np.nan) for _ in range(3)))
     matrix = normal_matrix(transforms, found, float(transforms.series.weights @ residual**2))
     return frequency_errors(found.phasor, matrix, noise, transforms.grid.step, settings.noise)

@@ -25,7 +25,11 @@ FREQUENCIES = TableSchema(
         *IDENTITY,
         *OF_CURVE,
         Column("time_zero", "float64", "Time of the phases, the middle of the baseline", "d"),
-        Column("residual_rms", "float64", f"Root mean square of the residual, {_RELATIVE}"),
+        Column(
+            "residual_rms",
+            "float64",
+            f"Root mean square of the residual, slower and faster ones taken away too, {_RELATIVE}",
+        ),
         Column("n_frequencies", "int32", "Frequencies found; null where there is a problem"),
         Column("stopped_by", "string", "noise, or max_frequencies: then there may be more"),
         Column("noise_definition", "string", "What the noise of the S/N is"),
@@ -35,9 +39,11 @@ FREQUENCIES = TableSchema(
         Column("amplitude_err", "list<float64>", f"Their errors, {_RELATIVE}"),
         Column("phase", "list<float64>", "Phases of cosines at time_zero, rad"),
         Column("phase_err", "list<float64>", "Their errors, rad"),
-        Column("snr", "list<float64>", "Amplitudes over noise"),
+        Column("snr", "list<float64>", "Amplitudes (at the Nyquist frequency heights of peaks) over noise"),
         Column(
-            "harmonic_of", "list<int32>", "Place from 0 of the frequency that it is a multiple of; -1: none"
+            "harmonic_of",
+            "list<int32>",
+            "Place from 0 of the frequency that it is a multiple of, or of a part of; -1: none",
         ),
         Column("harmonic", "list<int32>", "Which multiple; 0 for none"),
         Column("harmonic_divisor", "list<int32>", "Of which part of it, 2 for its half; 0 for none"),

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, residual_variance
 from lkmrs_dask.variability.transform import PAD, Transforms, interpolate
 
-__all__ = ["MARGIN", "Mirror", "find_mirror", "overlaps", "settled", "start_near_image"]
+__all__ = [
+    "MARGIN",
+    "Mirror",
+    "find_mirror",
+    "near_image",
+    "overlaps",
+    "seen_amplitude",
+    "settled",
+    "start_near_image",
+]
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -29,6 +38,7 @@ _OVERLAP = 0.3  # |S(2 f)| from which a peak is one of the sum of a frequency an
 _LEAST_FREE = 1e-3  # of 1 - |S(2 f)|^2: 0.01/T from the mirror
 _FINER = 0.5  # bins between the places that are tried
 _CLOSE = 3.0  # resolution elements from the mirror within which both its sides are tried
+_EXACT = 1.0 - 1e-6  # |S| of even sampling, where a frequency and its image are the same function
 _BETTER = 9.0  # in variances of one point, 3 sigma: what speaks for a frequency rather than for its image
 
 
@@ -148,6 +158,8 @@ def settled(transforms: Transforms, found: Sinusoids, mirror: Mirror | None, sta
     if mirror is None:
         return found
     turned = mirror.value / abs(mirror.value)
+    if abs(mirror.value) > _EXACT:
+        return _folded(transforms, found, mirror.middle, turned)
     least = mirror.middle - _CLOSE * transforms.grid.oversampling
     for row in start + np.flatnonzero(found.place[start:] > least):
         place, phasor = found.place.copy(), found.phasor.copy()
@@ -164,3 +176,35 @@ def settled(transforms: Transforms, found: Sinusoids, mirror: Mirror | None, sta
         if theirs < mine:
             found = other
     return found
+
+
+def _folded(transforms: Transforms, found: Sinusoids, middle: float, turned: complex) -> Sinusoids:
+    """Those above the mirror at their images, fitted; what then is above it again is the same below."""
+    for last in (False, True):
+        above = found.place > middle
+        if not above.any():
+            return found
+        place = np.where(above, 2.0 * middle - found.place, found.place)
+        phasor = np.where(above, (found.phasor * turned).conjugate(), found.phasor)
+        found = Sinusoids(place, phasor, found.mean)
+        if not last:
+            found = fit_in_frequency(transforms, found)
+    return found
+
+
+def near_image(transforms: Transforms, place: Floats) -> NDArray[np.bool_]:
+    """Which places are so near the mirror, some 0.4/T, that a frequency and its image are one peak."""
+    if not len(place):
+        return np.zeros(0, bool)
+    image = np.abs(transforms.window_at(2.0 * place)[0])
+    return (place > 0.5 * transforms.grid.last) & (image >= _OVERLAP)
+
+
+def seen_amplitude(transforms: Transforms, found: Sinusoids) -> Floats:
+    """Height of each sinusoid's peak: where it is one with its image not the amplitude, which is unsure."""
+    amplitude: Floats = np.abs(found.phasor)
+    near = near_image(transforms, found.place)
+    if near.any():
+        image = transforms.window_at(2.0 * found.place[near])[0]
+        amplitude[near] = np.abs(found.phasor[near].conj() + image * found.phasor[near])
+    return amplitude

@@ -166,6 +166,16 @@ class _Search:
         if self.spectrum.mirror is not None:
             self.close(self.spectrum.mirror.place - place)
 
+    def close_outside(self, place: Floats, wanted: Wanted) -> bool:
+        """Close what is slower or faster than wanted when many such were found; true where that is new."""
+        slow, fast = (np.count_nonzero(one) >= _MOST_OUTSIDE for one in wanted.outside(place))
+        low, high = int(np.ceil(wanted.least)), int(min(wanted.most, self.grid.last)) + 1
+        parts = [self.closed[:low]] * bool(slow) + [self.closed[high:]] * bool(fast)
+        new = any(not part.all() for part in parts)
+        for part in parts:
+            part[:] = True
+        return new
+
     def begin(self) -> None:
         """Take over the spectrum."""
         self.power = np.where(self.closed, -1.0, self.spectrum.power)
@@ -245,6 +255,11 @@ class Wanted(NamedTuple):
         return int(np.count_nonzero(self.contains(place)))
 
 
+def most_frequencies(n_points: int) -> int:
+    """How many sinusoids may be fitted to so many points: two for each unknown, or the noise is fitted."""
+    return max(1, (n_points // 2 - 1) // 3)
+
+
 def prewhiten(
     transforms: Transforms, settings: FrequencySettings, wanted: Wanted | None = None
 ) -> Prewhitened:
@@ -305,14 +320,11 @@ def _take_round(
     search = _Search(spectrum, transforms, settings)
     for place in found.place:
         search.take(place)
-    if np.count_nonzero(found.place < wanted.least) >= _MOST_OUTSIDE:
-        search.closed[: int(np.ceil(wanted.least))] = True
-    if np.count_nonzero(found.place > wanted.most) >= _MOST_OUTSIDE:
-        search.closed[int(wanted.most) + 1 :] = True
+    search.close_outside(found.place, wanted)
     search.begin()
     places, phasors = np.empty(0), np.empty(0, np.complex128)
-    failures = 0
-    while wanted.count(found.place) + wanted.count(places) < settings.max_frequencies:
+    failures, room = 0, most_frequencies(len(transforms.turn)) - len(found)
+    while wanted.count(found.place) + wanted.count(places) < settings.max_frequencies and len(places) < room:
         k = search.next()
         if k is None:
             break
@@ -326,6 +338,8 @@ def _take_round(
             place, phasor = peak
             places, phasors = np.append(places, place), np.append(phasors, phasor)
             search.take(place)
+            if search.close_outside(np.append(found.place, places), wanted):
+                search.begin()
             if overlaps(transforms, round(place), spectrum.mirror):
                 break  # its place is but roughly known
         else:

@@ -29,7 +29,7 @@ from lkmrs_dask.pipeline.survey import Survey
 
 PLAN = "TD192102N424113K01"
 CATALOGS = ("spectra", "measurements", "means", "rv_variability", "stars", "targets")
-PATIENCE = 60.0  # seconds that anything may take before a test gives up on it
+PATIENCE = 180.0  # seconds that anything may take before a test gives up on it
 
 JOB = """[job]
 name = "faults"

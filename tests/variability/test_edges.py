@@ -9,9 +9,17 @@ from scipy.optimize import least_squares
 
 from lkmrs_dask.variability import find_frequencies
 from lkmrs_dask.variability.beyond import is_even, searched_grid, wider_grid
+from lkmrs_dask.variability.frequencies import UNRESOLVED
 from lkmrs_dask.variability.grid import frequency_grid, nyquist
-from lkmrs_dask.variability.images import find_mirror, settled, start_near_image
+from lkmrs_dask.variability.images import (
+    find_mirror,
+    near_image,
+    seen_amplitude,
+    settled,
+    start_near_image,
+)
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, normal_matrix, residual_variance
+from lkmrs_dask.variability.prewhiten import most_frequencies
 from lkmrs_dask.variability.series import clean_series
 from lkmrs_dask.variability.transform import Transforms
 
@@ -196,3 +204,58 @@ def test_white_and_red_noise_are_not_searched_further() -> None:
     uneven = clean_series(np.sort(rng.uniform(0, 60, 400)), rng.normal(0, 1, 400))
     grid = searched_grid(uneven, frequency_grid(uneven.time, f_max=1.0))
     assert wider_grid(uneven, grid, np.full(grid.last + 1, 1e-9), uneven.flux) is None
+
+
+@pytest.mark.parametrize("amplitude", [10.0, 1000.0])
+def test_of_even_times_the_lower_of_a_frequency_and_its_image_is_told(amplitude: float) -> None:
+    """They are the same function of the data, 0.02/T from the Nyquist frequency."""
+    t = even(1500, 0.02)
+    end, resolution = nyquist(t), 1.0 / np.ptp(t)
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        f = end - 0.02 * resolution
+        y = amplitude * np.cos(2 * np.pi * f * (t - 15.0) + rng.uniform(0.0, 6.28)) + rng.normal(0, 1, len(t))
+        found = find_frequencies(t, y)
+        assert len(found) <= 1
+        assert np.all(found.frequency <= end)
+        assert np.all(found.flags & UNRESOLVED)
+        # The peak's height is no more than what the light varies allows: twice its root mean square.
+        assert np.all(found.snr * found.noise <= 2.1 * np.std(y))
+
+
+def test_the_height_of_a_peak_is_that_of_the_spectrum() -> None:
+    """Of a sinusoid alone by a plain sum, near the mirror and far from it."""
+    t = even(1500, 0.02)
+    x = t - t.mean()
+    series = clean_series(t, np.cos(x))
+    transforms = Transforms(series, searched_grid(series, frequency_grid(t)))
+    step = transforms.grid.step
+    for away in (0.1, 0.3, 5.0):
+        place = nyquist(t) / step - away * transforms.grid.oversampling
+        phasor = 3.0 * np.exp(0.7j)
+        y = (phasor * np.exp(2j * np.pi * step * place * x)).real
+        height = 2.0 * abs(np.mean(y * np.exp(2j * np.pi * step * place * x)))
+        seen = seen_amplitude(transforms, Sinusoids(np.array([place]), np.array([phasor])))[0]
+        assert seen == pytest.approx(height if away < 1 else 3.0, rel=1e-6)
+        assert near_image(transforms, np.array([place]))[0] == (away < 0.35)
+
+
+def test_few_of_very_many_signals_beyond_f_max_are_taken_away() -> None:
+    """300 of them, of like strength: 20 and no more, or the extraction would take for ever."""
+    t = even(8000, 2.0 / 1440.0)
+    y = np.random.default_rng(1).normal(0, 1, len(t))
+    for f in np.random.default_rng(2).uniform(21.0, 90.0, 300):
+        y += 5.0 * np.cos(2 * np.pi * f * t + f)
+    found = find_frequencies(t, y, f_max=20.0)
+    assert found.n_fast <= 20
+
+
+def test_few_points_allow_few_frequencies() -> None:
+    assert [most_frequencies(n) for n in (3, 10, 13, 14, 20, 1000)] == [1, 1, 1, 2, 3, 166]
+    t = even(12, 0.3)
+    y = np.random.default_rng(3).normal(0, 1e-3, 12)
+    for f in (0.4, 0.8, 1.2):
+        y += np.cos(2 * np.pi * f * t)
+    found = find_frequencies(t, y, snr_min=1.0)
+    assert len(found) + found.n_slow + found.n_fast <= 1
+    assert np.all(np.isfinite(found.frequency_err))

@@ -334,7 +334,7 @@ def test_harmonics_and_combinations() -> None:
     assert found.combination_of.tolist() == [[-1, -1]] * 4 + [[0, 1]] * 3 + [[-1, -1]]
     assert found.combination.tolist() == [[0, 0]] * 4 + [[1, 1], [-1, 1], [-1, 2], [0, 0]]
     rows_out = json.loads(json.dumps(found.as_dict()))["frequencies"]
-    assert rows_out[2]["harmonic_of"] == {"row": 0, "multiple": 2, "divisor": 1}
+    assert rows_out[2]["harmonic_of"] == {"row": 0, "multiple": 2, "divisor": 1, "reflected": False}
     assert rows_out[6]["combination_of"] == [{"row": 0, "factor": -1}, {"row": 1, "factor": 2}]
     alone = find_frequencies(t, sinusoids(t, truth), harmonics=1, combinations=0, max_frequencies=8)
     assert alone.harmonic_of.tolist() == [-1] * 8

@@ -155,7 +155,7 @@ def test_a_binary_with_injected_eclipses() -> None:
     np.testing.assert_allclose(value[~independent], found.frequency[~independent], atol=1.0 / 90.0)
     assert {1, 2} == set(found.harmonic_divisor[~independent].tolist())
     row = next(r["harmonic_of"] for r in found.as_dict()["frequencies"] if r["harmonic_of"])
-    assert set(row) == {"row", "multiple", "divisor"}
+    assert set(row) == {"row", "multiple", "divisor", "reflected"}
 
 
 def test_the_eclipsing_binary_of_kepler(shared: Path) -> None:

@@ -246,7 +246,10 @@ def said(names: list[str], scores: list[float], p: list[list[float]], **settings
 
 
 def test_verdict() -> None:
-    """Agreement makes sure, a sure model wins, an unsure one does not, rules without a class are mute."""
+    """Agreement makes sure, a sure model wins, an unsure one does not, rules without a class are mute.
+
+    Of the last star the model says nothing: the rules' class, by dips, stands.
+    """
     found = said(
         ["DSCT", "EB", "EB", "uncertain", "", "DSCT"],
         [1.0, 1.0, 1.0, 1.0, np.nan, 1.0],
@@ -260,9 +263,9 @@ def test_verdict() -> None:
         ],
         rules=0.4,
     )
-    assert found.variable_class.tolist() == ["DSCT", "DSCT", "EB", "DSCT", "", ""]
+    assert found.variable_class.tolist() == ["DSCT", "DSCT", "EB", "DSCT", "", "DSCT"]
     np.testing.assert_allclose(
-        found.confidence, [0.8 + 0.4 * 0.2, 0.6 * 0.95, 0.4 + 0.6 * 0.4, 0.7, np.nan, np.nan], rtol=1e-12
+        found.confidence, [0.8 + 0.4 * 0.2, 0.6 * 0.95, 0.4 + 0.6 * 0.4, 0.7, np.nan, 1.0], rtol=1e-12
     )
     assert found.agree.tolist() == [True, False, False, False, False, False]
     assert said(["EB"], [1.0], [[0.4, 0.35, 0.25]], rules=0.0).variable_class.tolist() == ["uncertain"]
