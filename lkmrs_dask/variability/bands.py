@@ -109,7 +109,7 @@ def clean_bands(
     t, y, e, good = usable(time, flux, flux_err)
     codes, names = (np.zeros(len(t), np.int64), []) if band is None else _codes(band, len(t))
     good &= codes >= 0
-    parts, labels, n_off = [], [], 0
+    parts, labels, n_off, lonely = [], [], 0, False
     for code in np.unique(codes[good]).tolist():
         own = np.flatnonzero(good & (codes == code))
         off = _far_off(y[own])
@@ -119,9 +119,12 @@ def clean_bands(
             parts.append(part)
             labels += names[code : code + 1]
             n_off += int(np.count_nonzero(off))
+        else:
+            lonely = True
     n = sum(len(part[0]) for part in parts)
     if n < LEAST_POINTS:
-        raise CatalogError(f"{n} points of {len(t)} can be used: at least {LEAST_POINTS} are needed")
+        why = ", as each band needs two" if lonely else ""
+        raise CatalogError(f"{n} points of {len(t)} can be used{why}: at least {LEAST_POINTS} are needed")
     spreads = np.array([_spread(part[1]) for part in parts])
     if not spreads.any():
         raise CatalogError(f"the flux of all {n} points is the same in each band: nothing varies")
