@@ -18,8 +18,8 @@ Floats = NDArray[np.float64]
 _MISFIT = 0.1  # of the spread, added to errors: a few harmonics are no better than that (ours)
 _FEW = 5.0  # points whose word on a band's amplitude weighs as much as the other bands' (ours)
 _FAR = 10.0  # spreads from the median: no star does that, but placeholders (99.99) and slips do (ours)
-_SHARE = 0.05  # of a band's values, and one at least, that are not asked for its spread at either end (ours)
-_LEAST_VALUES = 5  # that tell one that lies far off (ours)
+_SHARE = 0.05  # of a band's values, and one at least, that are not asked how far it goes (ours)
+_LEAST_VALUES = 8  # of 4,000 sinusoids at eight random phases one seems to have a point far off (ours)
 _LARGEST = 1e6  # error over the spread, for all above: it has no weight either way (ours)
 _VISIT = 0.02  # d: a filter wheel has turned once, and the star has hardly changed (ours)
 
@@ -87,9 +87,10 @@ def clean_bands(
     proportional to the amplitude for any one shape; where a band has few points it is drawn towards those of
     the others.  A tenth of it is added in quadrature to the errors.
 
-    Points further than ten spreads from their band's median are left out.  For this the spread and the median
-    are those of the band's different values without a twentieth of them at either end, and one at least: a
-    placeholder counts once however often it stands.
+    Points further from their band's median than ten times the range of the others are left out.  Both are
+    those of the band's different values, so that a placeholder counts once however often it stands; "the
+    others" are all but the twentieth, and one at least, that lies furthest off.  Of fewer than eight different
+    values none is left out.
 
     Parameters
     ----------
@@ -152,9 +153,12 @@ def _codes(band: ArrayLike, n: int) -> tuple[NDArray[np.int64], list[Any]]:
 def _far_off(y: Floats) -> NDArray[np.bool_]:
     """Which points of a band are further from its median than a star goes."""
     values = np.unique(y)
+    if len(values) < _LEAST_VALUES:
+        return np.zeros(len(y), bool)
+    median = np.median(values)
     few = max(1, math.ceil(_SHARE * len(values)))
-    spread = values[-1 - few] - values[few] if len(values) >= _LEAST_VALUES else np.inf
-    far: NDArray[np.bool_] = np.abs(y - np.median(values)) > _FAR * spread
+    others = values[np.argsort(np.abs(values - median), kind="stable")[:-few]]
+    far: NDArray[np.bool_] = np.abs(y - median) > _FAR * np.ptp(others)
     return far
 
 

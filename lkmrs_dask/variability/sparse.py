@@ -63,8 +63,9 @@ class BestPeriod(NamedTuple):
         Natural logarithm of how much likelier the best is than the other by the finer curve: where it is
         below some 5, the nights do not tell the two apart.  NaN without an other, or without a second look.
     n_off : int
-        Points left out because they lie further from their band's median than ten times its spread:
-        placeholders, as 99.99, and slips.  Deep eclipses in less than a twentieth of the points go as well.
+        Points left out because they lie further from their band's median than ten times the range of the
+        others: placeholders, as 99.99, and slips.  Deep eclipses in less than a twentieth of the points go as
+        well.  Bands of fewer than eight points are not asked.
     """
 
     period: float

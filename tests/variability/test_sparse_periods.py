@@ -193,8 +193,9 @@ def test_placeholders_are_left_out_and_counted(share: int) -> None:
     time, mag, error, band = in_turn(np.random.default_rng(3), 90, 0.5)
     at = np.flatnonzero(np.array(band) == "r")
     at = at[: max(1, share * len(at) // 100)]
-    clean = best_period(*(np.delete(one, at) for one in (time, mag, error)), 1.0, 4.0,
-                        band=np.delete(band, at))  # fmt: skip
+    left = np.delete(np.arange(90), at)
+    names = np.array(band)[left]
+    clean = best_period(time[left], mag[left], error[left], 1.0, 4.0, band=names)
     wrong = mag.copy()
     wrong[at] = 99.99
     found = best_period(time, wrong, error, 1.0, 4.0, band=band)
@@ -211,6 +212,12 @@ def test_what_stars_do_is_not_far_off() -> None:
     flux = rng.normal(1.0, 0.001, 200)
     flux[(time / 1.7) % 1 < 0.1] -= 0.5
     assert clean_bands(time, flux, None, None).n_off == 0
+    for n in range(2, 40):
+        for _ in range(20):
+            phase = rng.random(n + 10)
+            band = np.repeat([0, 1], [n, 10])
+            for curve in (np.sin(2 * np.pi * phase), phase):
+                assert clean_bands(np.arange(n + 10), curve, None, band).n_off == 0
     rounded = np.where(time < 10, 5.0, 1.0)
     assert clean_bands(time, rounded, None, None).n_off == 0
 
