@@ -394,7 +394,7 @@ def test_a_placeholder_is_left_out_and_told(tmp_path: Path) -> None:
     for more in (("--band", "filter"), ("--where", "filter=g")):
         found, words = both(path, *more, *LIMITS)
         assert found["best_period"]["n_off"] == 1
-        assert "left out: 1 point further from the band's median" in words
+        assert "left out: 1 point, off the band's median" in words
         if more[0] == "--band":
             assert found["bands"] == {"g": 29, "i": 30, "r": 30}
             assert found["best_period"]["period"] == pytest.approx(0.55, rel=1e-4)
