@@ -418,7 +418,7 @@ def _period_lines(best: dict[str, Any]) -> Iterator[str]:
         )
     yield f"    best period {best['period']:.7g} d, {best['power']:.3f} of the variance{other}"
     if best["n_off"]:
-        yield f"    left out: {_points(best['n_off'])}, off the band's median by 10 x the others' range or more"
+        yield f"    left out: {_points(best['n_off'])}, off the band's median by 10 x the others' range"
     if best["weights"] == "equal":
         n = best["n_without_error"]
         yield f"    all points weigh the same: {_points(n)} {'has' if n == 1 else 'have'} no error above 0"

@@ -89,8 +89,8 @@ def clean_bands(
 
     Points further from their band's median than ten times the range of the others are left out.  Both are
     those of the band's different values, so that a placeholder counts once however often it stands; "the
-    others" are all but the twentieth, and one at least, that lies furthest off.  Of fewer than eight values none
-    is left out.
+    others" are all but the twentieth, and one at least, that lies furthest off.  Of fewer than eight values
+    none is left out.
 
     Parameters
     ----------
