@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from lkmrs_dask.cli_options import place_options
+from lkmrs_dask.errors import UsageError
 
 __all__ = ["frequencies", "train"]
 
@@ -50,12 +52,22 @@ class _Pair(click.ParamType):
         return column, text
 
 
+_OPTIONS = {
+    name: name for name in ("time", "flux", "unit", "zero", "band", "where", "harmonics", "noise")
+} | {
+    "join": "stitch",
+    "figures": "plot",
+    "snr_min": "snr",
+    "max_frequencies": "most",
+}
+
+
 def _with_options(message: str) -> str:
     """What a message calls settings of a table are options here."""
     message = message.replace("name the columns with TableFormat", "name the columns with --time and --flux")
     if "several values of" in message:
         message += ", or have the best period of all by --band COLUMN --harmonics 3"
-    return re.sub(r"\b(time|flux|unit|zero|band)=(?=\W|$)", r"--\1", message)
+    return re.sub(rf"\b({'|'.join(_OPTIONS)})=(?=\W|$)", lambda found: f"--{_OPTIONS[found[1]]}", message)
 
 
 @click.command()
@@ -111,15 +123,20 @@ def frequencies(
     from lkmrs_dask.readers.light_curves.table_format import TableFormat
 
     table = TableFormat(time=time, unit=unit, zero=zero, band=band, where=where)
-    given = {name: value for name, value in options.items() if value is not None}
+    source = click.get_current_context().get_parameter_source
+    given = {name: value for name, value in options.items() if source(name) is not ParameterSource.DEFAULT}
     figures = to if to is not None else Path() if plot else None
     found = []
-    for one in frequencies_of(files, table=table, join=stitch, figures=figures, **given):
-        if "error" in one:
-            one["error"] = _with_options(one["error"])
-        found.append(one)
-        for line in frequency_lines(one) if not as_json else ():
-            click.echo(line)
+    try:
+        for one in frequencies_of(files, table=table, join=stitch, figures=figures, **given):
+            if "error" in one:
+                one["error"] = _with_options(one["error"])
+            found.append(one)
+            for line in frequency_lines(one) if not as_json else ():
+                click.echo(line)
+    except UsageError as fault:
+        message = _with_options(str(fault))
+        raise UsageError(message if plot else message.replace("--plot", "--to")) from fault
     if as_json:
         click.echo(json.dumps(found, indent=1))
     sys.exit(1 if any("error" in one for one in found) else 0)

@@ -19,6 +19,7 @@ from lkmrs_dask.readers.light_curves.stitching import LeftOut, stitch
 from lkmrs_dask.readers.light_curves.table_format import TableFormat
 from lkmrs_dask.readers.streams import check_file, peek
 from lkmrs_dask.variability import Frequencies, FrequencySettings, find_frequencies
+from lkmrs_dask.variability.bands import clean_bands
 from lkmrs_dask.variability.grid import check_limits
 from lkmrs_dask.variability.sparse import best_period
 
@@ -32,6 +33,8 @@ _ZEROS = {"Kepler": ZEROS["bkjd"], "K2": ZEROS["bkjd"], "TESS": ZEROS["btjd"]}
 _KNOWN_FLUXES = ("corrected", "raw")
 _RELATIVE, _AS_IS = "relative flux", "as in the file"
 _GRID = ("f_min", "f_max", "oversampling")
+_PLAIN_ONLY = ("snr_min", "max_frequencies", "noise")  # settings that a best period does not know
+_ENOUGH_ERRORS = 0.5  # of the points: with fewer all weigh the same (ours)
 _ENDED = {"max_frequencies": " (as many as were asked for)"}
 
 
@@ -51,7 +54,7 @@ class _Curve(NamedTuple):
     unit: str
     first: LightCurve
     left_out: list[LeftOut]
-    flux_err: Floats | None = None
+    flux_err: Floats
 
 
 def frequencies_of(
@@ -75,11 +78,12 @@ def frequencies_of(
     table : TableFormat, optional
         What is what in text tables; in FITS files as well if it names the column of time or flux.  If it
         names that of the band, only the best period of all bands together is looked for: that needs
-        `harmonics`, and neither `join` nor `figures`.
+        `harmonics`, and neither `join`, `figures` nor settings of plain frequencies.
     join : bool
         Join the files of a star, as far as files tell the star, and analyse them together.
     harmonics : int, optional
-        Find the best period by a fit of so many harmonics too, for a few points on many nights.
+        Find the best period by a fit of so many harmonics too, for a few points on many nights.  Magnitudes
+        of one file are fitted as they are, not as relative flux.
     figures : path, optional
         Folder that gets a figure of each light curve, ``NAME_frequencies.png`` and ``.pdf``: NAME is that of
         the file without its ending, or of the star, and is made longer where it would be another's too.
@@ -94,9 +98,11 @@ def frequencies_of(
         relative flux; of a table that does not say what it holds, its own.  With `join` there are ``files``
         besides, of which ``file`` is the first, and ``left_out`` where some could not be used: their names
         and reasons.  With `harmonics` there is ``best_period``, see
-        `lkmrs_dask.variability.sparse.BestPeriod`; with bands there are ``bands`` (their names and points),
-        ``n_points`` and ``baseline_d`` besides, and no ``frequencies``.  With `figures` there is ``figure``,
-        the PNG.
+        `lkmrs_dask.variability.sparse.BestPeriod`, its ``weights`` (``errors``, or ``equal`` where fewer than
+        half of the points have one) and ``n_without_error``, points that are left out with the former.  With
+        bands there are ``bands`` (names and points that are used), ``bands_left_out`` (those of which none
+        is, with the points of the file), ``n_points`` and ``baseline_d``, and no ``frequencies``.  With
+        `figures` there is ``figure``, the PNG.
 
     Raises
     ------
@@ -109,11 +115,8 @@ def frequencies_of(
     if figures is not None and Path(figures).exists() and not Path(figures).is_dir():
         raise UsageError(f"{figures} is a file: name a folder for the figures")
     in_bands = table is not None and table.band is not None
-    if in_bands and (harmonics is None or join or figures is not None):
-        raise UsageError(
-            "light in several bands has a best period only: give harmonics, and neither stitch nor draw; or "
-            "choose one band by where"
-        )
+    if in_bands:
+        _check_bands(harmonics, join, figures is not None, options)
     inputs = _by_star(_inputs(files), flux, table) if join else _inputs(files)
     names = _figure_names(inputs)
     for one, name in zip(inputs, names, strict=True):
@@ -128,7 +131,9 @@ def frequencies_of(
                 continue
             curve = _read(one.files, flux, table)
             found = _find(curve, options)
-            best = None if harmonics is None else _best_period(curve, harmonics, options)
+            best = None
+            if harmonics is not None:
+                best = _best_period(_as_measured(curve, len(one.files)), harmonics, options)
         except LkmrsError as fault:
             yield told | {"error": str(fault)}
             continue
@@ -140,6 +145,17 @@ def frequencies_of(
         if figures is not None:
             told["figure"] = str(_draw(curve, found, Path(figures) / name, len(one.files), options))
         yield told | found.as_dict()
+
+
+def _check_bands(harmonics: int | None, join: bool, drawn: bool, options: dict[str, Any]) -> None:
+    one_band = "or choose one band by where=, for instance band=g"
+    if harmonics is None:
+        raise UsageError(f"light in several bands has a best period only: give harmonics= too, {one_band}")
+    idle = ["join="] * join + ["figures="] * drawn + [f"{name}=" for name in _PLAIN_ONLY if name in options]
+    if idle:
+        raise UsageError(
+            f"light in several bands has a best period only: leave out {', '.join(idle)} or band=; {one_band}"
+        )
 
 
 # Which files
@@ -232,7 +248,7 @@ def _read(files: Sequence[Path], flux: str, table: TableFormat | None) -> _Curve
     first = curves[0]
     if len(files) == 1 and units[0] == _AS_IS:
         use = first.good() & np.isfinite(first.time) & np.isfinite(first.flux)
-        return _Curve(first.time[use], first.flux[use], _AS_IS, first, [], _errors(first.flux_err[use]))
+        return _Curve(first.time[use], first.flux[use], _AS_IS, first, [], first.flux_err[use])
     if _AS_IS in units:
         raise InputError("to join it to others its unit of flux is needed; say it with unit=",
                          file=files[units.index(_AS_IS)])  # fmt: skip
@@ -240,12 +256,7 @@ def _read(files: Sequence[Path], flux: str, table: TableFormat | None) -> _Curve
     whole = stitch(curves, left_out=left_out if len(files) > 1 else None)
     if left_out and not len(whole.time):
         raise InputError("; ".join(f"{one.source_file}: {one.reason}" for one in left_out))
-    return _Curve(whole.time, whole.flux, _RELATIVE, first, left_out, _errors(whole.flux_err))
-
-
-def _errors(flux_err: Floats) -> Floats | None:
-    """Errors, where each point has one."""
-    return flux_err if len(flux_err) and np.all(np.isfinite(flux_err) & (flux_err > 0)) else None
+    return _Curve(whole.time, whole.flux, _RELATIVE, first, left_out, whole.flux_err)
 
 
 def _read_file(file: Path, flux: str, table: TableFormat | None) -> tuple[LightCurve, str]:
@@ -285,11 +296,30 @@ def _find(curve: _Curve, options: dict[str, Any]) -> Frequencies:
     return find_frequencies(curve.time, curve.flux, **{**known, **options})
 
 
-def _best_period(curve: _Curve, harmonics: int, options: dict[str, Any]) -> dict[str, Any]:
+def _as_measured(curve: _Curve, n_files: int) -> _Curve:
+    """Magnitudes of a file as they are: those of one band are fitted as those of several."""
+    first = curve.first
+    if n_files > 1 or first.unit != "mag":
+        return curve
+    use = first.good()
+    return curve._replace(time=first.time[use], flux=first.flux[use], flux_err=first.flux_err[use])
+
+
+def _best_period(
+    curve: _Curve, harmonics: int, options: dict[str, Any], band: NDArray[np.str_] | None = None
+) -> dict[str, Any]:
     limits = {name: options[name] for name in ("f_min", "f_max") if name in options}
-    band = curve.first.band
-    found = best_period(curve.time, curve.flux, curve.flux_err, band=band, harmonics=harmonics, **limits)
-    return {name: value if value == value else None for name, value in found._asdict().items()}
+    errors = curve.flux_err
+    has = np.isfinite(errors) & (errors > 0)
+    weighted = bool(np.count_nonzero(has) >= _ENOUGH_ERRORS * len(has))
+    found = best_period(
+        curve.time, curve.flux, errors if weighted else None, band=band, harmonics=harmonics, **limits
+    )
+    told = {name: value if value == value else None for name, value in found._asdict().items()}
+    return told | {
+        "weights": "errors" if weighted else "equal",
+        "n_without_error": int(np.count_nonzero(~has)),
+    }
 
 
 def _in_bands(
@@ -299,15 +329,22 @@ def _in_bands(
     curve, _ = _read_file(file, flux, table)
     if curve.band is None:
         raise InputError("bands are known of text tables only", file=file)
-    whole = _Curve(curve.time, curve.flux, _AS_IS, curve, [], _errors(curve.flux_err))
-    best = _best_period(whole, harmonics, options)
-    names, points = np.unique(curve.band, return_counts=True)
+    use = curve.good()
+    part = _Curve(curve.time[use], curve.flux[use], _AS_IS, curve, [], curve.flux_err[use])
+    band = curve.band[use]
+    best = _best_period(part, harmonics, options, band)
+    names, in_file = np.unique(curve.band, return_counts=True)
+    errors = part.flux_err if best["weights"] == "errors" else None
+    points = clean_bands(part.time, part.flux, errors, band)
+    used = dict(zip(points.labels, np.bincount(points.band).tolist(), strict=True))
+    left_out = {name: n for name, n in zip(names.tolist(), in_file.tolist(), strict=True) if name not in used}
     return {
         "star": curve.name or None,
         "time_scale": curve.time_scale,
         "n_points": best["n_points"],
         "baseline_d": best["baseline_d"],
-        "bands": dict(zip(names.tolist(), points.tolist(), strict=True)),
+        "bands": {name: used[name] for name in sorted(used)},
+        "bands_left_out": left_out,
         "best_period": best,
     }
 
@@ -346,7 +383,9 @@ def frequency_lines(found: dict[str, Any]) -> Iterator[str]:
     if "bands" in found:
         bands = ", ".join(f"{points:,} in {name}" for name, points in found["bands"].items())
         yield f"{who}: {bands}, over {found['baseline_d']:.2f} d"
-        yield _period_line(found["best_period"])
+        for name, points in found["bands_left_out"].items():
+            yield f"    left out: band {name}, with {_points(points)}: two that can be used are needed"
+        yield from _period_lines(found["best_period"])
         return
     rows = found["frequencies"]
     yield (
@@ -365,19 +404,30 @@ def frequency_lines(found: dict[str, Any]) -> Iterator[str]:
             f"{(row['amplitude_err'] or 0.0) * 1e3:>8.4f} {row['snr']:>8.1f}  {_about(row)}"
         ).rstrip()
     if "best_period" in found:
-        yield _period_line(found["best_period"])
+        yield from _period_lines(found["best_period"])
     if "figure" in found:
         yield f"    figure: {found['figure']}"
 
 
-def _period_line(best: dict[str, Any]) -> str:
+def _period_lines(best: dict[str, Any]) -> Iterator[str]:
     other = ""
     if best["other_period"]:
         other = (
             f"; next {best['other_period']:.6g} d ({best['other_power']:.3f}), "
             f"less likely by a factor e^{best['log_odds']:.1f}"
         )
-    return f"    best period {best['period']:.7g} d, {best['power']:.3f} of the variance{other}"
+    yield f"    best period {best['period']:.7g} d, {best['power']:.3f} of the variance{other}"
+    if best["n_off"]:
+        yield f"    left out: {_points(best['n_off'])}, off the band's median by 10 x the others' range"
+    if best["weights"] == "equal":
+        n = best["n_without_error"]
+        yield f"    all points weigh the same: {_points(n)} {'has' if n == 1 else 'have'} no error above 0"
+    elif best["n_without_error"]:
+        yield f"    left out: {_points(best['n_without_error'])} without an error above 0"
+
+
+def _points(n: int) -> str:
+    return f"{n:,} point" + "s" * (n != 1)
 
 
 def _about(row: dict[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,10 @@ Floats = NDArray[np.float64]
 
 _MISFIT = 0.1  # of the spread, added to errors: a few harmonics are no better than that (ours)
 _FEW = 5.0  # points whose word on a band's amplitude weighs as much as the other bands' (ours)
+_FAR = 10.0  # spreads from the median: no star does that, but placeholders (99.99) and slips do (ours)
+_SHARE = 0.05  # of a band's values, and one at least, that are not asked how far it goes (ours)
+_LEAST_VALUES = 8  # of 4,000 sinusoids at eight random phases one seems to have a point far off (ours)
+_LARGEST = 1e6  # error over the spread, for all above: it has no weight either way (ours)
 _VISIT = 0.02  # d: a filter wheel has turned once, and the star has hardly changed (ours)
 
 
@@ -34,6 +39,10 @@ class Bands(NamedTuple):
         Number of the band, rising.
     baseline : float
         Last less first time, days.
+    labels : tuple
+        Of the bands, by their number; empty where all points are of one band without a name.
+    n_off : int
+        Points left out because they lie far off their band's median.
     """
 
     time: Floats
@@ -41,6 +50,8 @@ class Bands(NamedTuple):
     weights: Floats
     band: NDArray[np.int64]
     baseline: float
+    labels: tuple[Any, ...] = ()
+    n_off: int = 0
 
     @property
     def n_bands(self) -> int:
@@ -76,6 +87,11 @@ def clean_bands(
     proportional to the amplitude for any one shape; where a band has few points it is drawn towards those of
     the others.  A tenth of it is added in quadrature to the errors.
 
+    Points further from their band's median than ten times the range of the others are left out.  Both are
+    those of the band's different values, so that a placeholder counts once however often it stands; "the
+    others" are all but the twentieth, and one at least, that lies furthest off.  Of fewer than eight values
+    none is left out.
+
     Parameters
     ----------
     time, flux, flux_err
@@ -92,39 +108,65 @@ def clean_bands(
         When fewer than 10 points can be used, all of them have one time, or no band varies.
     """
     t, y, e, good = usable(time, flux, flux_err)
-    codes = np.zeros(len(t), np.int64) if band is None else _codes(band, len(t))
+    codes, names = (np.zeros(len(t), np.int64), []) if band is None else _codes(band, len(t))
     good &= codes >= 0
-    parts = []
-    for code in np.unique(codes[good]):
-        own = good & (codes == code)
-        part = in_order(t[own], y[own], None if e is None else e[own])
+    parts, labels, n_off, lonely = [], [], 0, False
+    for code in np.unique(codes[good]).tolist():
+        own = np.flatnonzero(good & (codes == code))
+        off = _far_off(y[own])
+        own = own[~off]
+        part = in_order(t[own], y[own], None if e is None else _bounded(e[own], y[own]))
         if len(part[0]) > 1:
             parts.append(part)
+            labels += names[code : code + 1]
+            n_off += int(np.count_nonzero(off))
+        else:
+            lonely = True
     n = sum(len(part[0]) for part in parts)
     if n < LEAST_POINTS:
-        raise CatalogError(f"{n} points of {len(t)} can be used: at least {LEAST_POINTS} are needed")
+        why = ", as each band needs two" if lonely else ""
+        raise CatalogError(f"{n} points of {len(t)} can be used{why}: at least {LEAST_POINTS} are needed")
     spreads = np.array([_spread(part[1]) for part in parts])
     if not spreads.any():
         raise CatalogError(f"the flux of all {n} points is the same in each band: nothing varies")
-    return _joined(parts, _scales(spreads, np.array([len(part[0]) for part in parts], np.float64)))
+    joined = _joined(parts, _scales(spreads, np.array([len(part[0]) for part in parts], np.float64)))
+    return joined._replace(labels=tuple(labels), n_off=n_off)
 
 
-def _codes(band: ArrayLike, n: int) -> NDArray[np.int64]:
-    """Numbers of the labels in order of appearance, -1 where there is none."""
+def _codes(band: ArrayLike, n: int) -> tuple[NDArray[np.int64], list[Any]]:
+    """Numbers of the labels in order of appearance, -1 where there is none; and the labels."""
     import pandas as pd
 
-    if isinstance(band, np.ma.MaskedArray):
-        band = np.ma.filled(band.astype(object), None)
-    labels = np.asarray(band, object)
+    labels = np.array(np.ma.getdata(band) if isinstance(band, np.ma.MaskedArray) else band, object)
     if labels.shape != (n,):
         raise UsageError(f"band has the shape {labels.shape}, but time has {n} points")
+    if isinstance(band, np.ma.MaskedArray):
+        labels[np.ma.getmaskarray(band)] = None
+    labels[[isinstance(one, str | bytes) and not one.strip() for one in labels]] = None
     try:
-        codes, _ = pd.factorize(labels)
+        codes, names = pd.factorize(labels)
     except TypeError as error:
         raise UsageError(f"band must be a list of labels: {error}") from None
-    blank = np.array([isinstance(one, str | bytes) and not one.strip() for one in labels], bool)
-    result: NDArray[np.int64] = np.where(blank, -1, codes).astype(np.int64)
-    return result
+    return codes.astype(np.int64), list(names)
+
+
+def _far_off(y: Floats) -> NDArray[np.bool_]:
+    """Which points of a band are further from its median than a star goes."""
+    values = np.unique(y)
+    if len(values) < _LEAST_VALUES:
+        return np.zeros(len(y), bool)
+    median = np.median(values)
+    few = max(1, math.ceil(_SHARE * len(values)))
+    others = values[np.argsort(np.abs(values - median), kind="stable")[:-few]]
+    far: NDArray[np.bool_] = np.abs(y - median) > _FAR * np.ptp(others)
+    return far
+
+
+def _bounded(e: Floats, y: Floats) -> Floats:
+    """Errors whose squares are numbers, in the unit of the flux."""
+    spread = _spread(y) or 1.0
+    bounded: Floats = np.clip(e, spread / _LARGEST, spread * _LARGEST)
+    return bounded
 
 
 def _spread(y: Floats) -> float:
@@ -144,7 +186,7 @@ def _scales(spreads: Floats, n: Floats) -> Floats:
 def _joined(parts: list[tuple[Floats, Floats, Floats | None]], scales: Floats) -> Bands:
     times, values, weights = [], [], []
     for (t, y, e), scale in zip(parts, scales, strict=True):
-        error = 0.0 if e is None else e / scale
+        error = 0.0 if e is None else np.minimum(e / scale, _LARGEST)
         weight = np.broadcast_to(1.0 / (error**2 + _MISFIT**2), t.shape)
         times.append(t)
         values.append((y - np.average(y, weights=weight)) / scale)

@@ -57,29 +57,33 @@ def looked_at(points: Bands, frequency: float, harmonics: int) -> tuple[float, f
     """
     step = 1.0 / (3.0 * harmonics * points.baseline)
     tried: Floats = frequency + step * _STEPS
+    visits = points.n_visits
     with ONE_THREAD:
-        likely = np.array([_log_likelihood(points, float(one), harmonics) for one in tried])
+        likely = np.array([_log_likelihood(points, float(one), harmonics, visits) for one in tried])
         middle = float(tried[likely.argmax()])
         # To the very top: good data make much of a small error of the frequency.
         top = minimize_scalar(
-            lambda one: -_log_likelihood(points, float(one), harmonics),
+            lambda one: -_log_likelihood(points, float(one), harmonics, visits),
             bounds=(middle - step, middle + step), method="bounded", options={"xatol": 0.01 * step},
         )  # fmt: skip
     return float(top.x), -float(top.fun)
 
 
-def _log_likelihood(points: Bands, frequency: float, harmonics: int) -> float:
+def _log_likelihood(points: Bands, frequency: float, harmonics: int, n: int) -> float:
     k = np.arange(1, harmonics + 1)
-    angle = 2.0 * np.pi * frequency * points.time[:, None] * k
-    waves = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
-    for number in range(points.n_bands):
-        own = points.band == number
-        waves[own] -= np.average(waves[own], axis=0, weights=points.weights[own])
-    n = points.n_visits
-    weighted = waves.T * (n * points.weights)
+    waves = np.empty((2 * harmonics, len(points.time)))
+    turn = np.exp(2j * np.pi * frequency * points.time)
+    power = np.ones_like(turn)
+    for at in range(harmonics):  # powers of the first are quicker than further exponentials
+        power *= turn
+        waves[at], waves[harmonics + at] = power.real, power.imag
+    starts = np.searchsorted(points.band, np.arange(points.n_bands))
+    means = np.add.reduceat(waves * points.weights, starts, axis=1) / points.shares
+    waves -= np.repeat(means, np.diff(starts, append=len(points.time)), axis=1)
+    weighted = waves * (n * points.weights)
     right = weighted @ points.value
     charge = np.tile(k, 2) ** _STEEPNESS / _STRENGTHS[:, None]
-    normal = weighted @ waves + charge[:, :, None] * np.eye(2 * harmonics)
+    normal = weighted @ waves.T + charge[:, :, None] * np.eye(2 * harmonics)
     lower = np.linalg.cholesky(normal)
     solved = np.linalg.solve(lower, np.broadcast_to(right[:, None], (*normal.shape[:2], 1)))
     whole = n * float(points.weights @ points.value**2)

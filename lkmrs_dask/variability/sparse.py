@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from lkmrs_dask.checked import is_number, is_whole
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.variability.bands import Bands, clean_bands
-from lkmrs_dask.variability.grid import frequency_grid
+from lkmrs_dask.variability.grid import MOST_BINS
 from lkmrs_dask.variability.harmonic_fit import explained_share
 from lkmrs_dask.variability.second_look import looked_at, separate_peaks
 
@@ -18,6 +19,7 @@ __all__ = ["BestPeriod", "HarmonicPeriodogram", "best_period", "harmonic_periodo
 
 Floats = NDArray[np.float64]
 
+_FINEST = 1000.0  # points of the grid a resolution element 1/T
 _SPARE = 3  # points beyond those that the unknowns take
 _CANDIDATES = 10  # of the real stars the published period is among the four highest peaks
 
@@ -60,6 +62,10 @@ class BestPeriod(NamedTuple):
     log_odds : float
         Natural logarithm of how much likelier the best is than the other by the finer curve: where it is
         below some 5, the nights do not tell the two apart.  NaN without an other, or without a second look.
+    n_off : int
+        Points left out because they lie further from their band's median than ten times the range of the
+        others: placeholders, as 99.99, and slips.  Deep eclipses in less than a twentieth of the points go as
+        well.  Bands of fewer than eight points are not asked.
     """
 
     period: float
@@ -70,6 +76,7 @@ class BestPeriod(NamedTuple):
     baseline_d: float
     n_bands: int
     log_odds: float
+    n_off: int = 0
 
 
 def harmonic_periodogram(
@@ -130,7 +137,7 @@ def harmonic_periodogram(
     Schwarzenberg-Czerny 1996, ApJ 460, L107; Palmer 2009, ApJ 695, 496; VanderPlas & Ivezic 2015, ApJ 812,
     18 (regularisation, several bands).
     """
-    points = _checked(time, flux, flux_err, band, f_min, f_max, harmonics)
+    points = _checked(time, flux, flux_err, band, f_min, f_max, harmonics, oversampling)
     return _periodogram(points, f_min, f_max, harmonics, oversampling)
 
 
@@ -176,7 +183,7 @@ def best_period(
     """
     if finer is not None and not is_whole(finer, 1, 20):
         raise UsageError(f"finer must be a whole number from 1 to 20, or None, not {finer!r}")
-    points = _checked(time, flux, flux_err, band, f_min, f_max, harmonics)
+    points = _checked(time, flux, flux_err, band, f_min, f_max, harmonics, oversampling)
     frequency, power = _periodogram(points, f_min, f_max, harmonics, oversampling)
     tops = separate_peaks(power, harmonics * oversampling, _CANDIDATES)
     candidates = np.array([_refined(frequency, power, int(top)) for top in tops])
@@ -201,6 +208,7 @@ def best_period(
         baseline_d=points.baseline,
         n_bands=points.n_bands,
         log_odds=np.nan if other is None else float(likely[at] - likely[other]),
+        n_off=points.n_off,
     )
 
 
@@ -212,11 +220,17 @@ def _checked(
     f_min: float,
     f_max: float,
     harmonics: int,
+    oversampling: float,
 ) -> Bands:
     if not is_whole(harmonics, 1, 10):
         raise UsageError(f"harmonics must be a whole number from 1 to 10, not {harmonics!r}")
     if not (is_number(f_min) and is_number(f_max) and 0 < f_min < f_max):
         raise UsageError(f"0 < f_min < f_max per day is needed, not {f_min!r} and {f_max!r}")
+    most = _FINEST / harmonics
+    if not (is_number(oversampling) and 1.0 <= oversampling <= most):
+        raise UsageError(
+            f"oversampling must be from 1 to {most:g} with {harmonics} harmonics, not {oversampling!r}"
+        )
     points = clean_bands(time, flux, flux_err, band)
     least = 2 * harmonics + points.n_bands + _SPARE
     if len(points.time) < least:
@@ -230,13 +244,21 @@ def _checked(
 def _periodogram(
     points: Bands, f_min: float, f_max: float, harmonics: int, oversampling: float
 ) -> HarmonicPeriodogram:
-    ends = np.array([0.0, points.baseline])
-    grid = frequency_grid(ends, f_min, 2 * harmonics * f_max, harmonics * oversampling)
-    last = int(f_max / grid.step)
-    if last < grid.first:
-        raise UsageError(f"no frequency of the grid lies between f_min {f_min:g} and f_max {f_max:g} per day")
-    power = explained_share(points, grid.step, grid.first, last, harmonics)
-    frequency: Floats = grid.step * np.arange(grid.first, last + 1, dtype=np.float64)
+    step = 1.0 / (harmonics * oversampling * points.baseline)
+    highest = MOST_BINS * step / (2 * harmonics)  # the window is needed so far
+    if f_max > highest:
+        raise UsageError(
+            f"f_max may be at most {highest:.4g} per day for {harmonics} harmonics in {points.baseline:.6g} d"
+            f", not {f_max:g}"
+        )
+    first, last = max(1, math.ceil(f_min / step - 1e-9)), int(f_max / step)
+    if last < first:
+        raise UsageError(
+            f"no frequency of the grid lies between f_min {f_min:g} and f_max {f_max:g} per day: in "
+            f"{points.baseline:.6g} d its step is {step:.3g}"
+        )
+    power = explained_share(points, step, first, last, harmonics)
+    frequency: Floats = step * np.arange(first, last + 1, dtype=np.float64)
     return HarmonicPeriodogram(frequency, power)
 
 

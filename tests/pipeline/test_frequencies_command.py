@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from lkmrs_dask.cli import main
 from lkmrs_dask.products.figures import frequencies as figure
+from lkmrs_dask.variability.sparse import best_period
 
 
 @pytest.fixture
@@ -326,10 +327,102 @@ def test_bands_need_to_be_chosen(tmp_path: Path) -> None:
     (found,) = told(path)
     assert "choose the rows of one by where" in found["error"]
     assert "--band COLUMN --harmonics 3" in found["error"]
-    for more in ((), ("--harmonics", "3", "--stitch"), ("--harmonics", "3", "--plot")):
+    for more, said in {
+        (): "give --harmonics too, or choose one band by --where, for instance band=g",
+        ("--harmonics", "3", "--stitch"): "leave out --stitch or --band",
+        ("--harmonics", "3", "--plot"): "leave out --plot or --band",
+        ("--harmonics", "3", "--to", "there"): "leave out --to or --band",
+        ("--harmonics", "3", "--snr", "4", "--most", "50"): "leave out --snr, --most or --band",
+        ("--harmonics", "3", "--noise", "median"): "leave out --noise or --band",
+    }.items():
         done = CliRunner().invoke(main, ["frequencies", str(path), "--band", "filter", *more])
         assert done.exit_code != 0
-        assert "best period only" in done.output
+        assert f"best period only: {said}" in " ".join(done.output.split())
+
+
+LIMITS = ("--harmonics", "3", "--f-min", "1", "--f-max", "4")
+
+
+def changed(path: Path, cells: dict[int, tuple[int, str]], more: str = "") -> None:
+    """Write other texts into cells, by row: column and text."""
+    lines = path.read_text().splitlines()
+    for row, (column, text) in cells.items():
+        words = lines[row].split(",")
+        words[column] = text
+        lines[row] = ",".join(words)
+    path.write_text("\n".join(lines) + "\n" + more)
+
+
+def both(path: Path, *arguments: str) -> tuple[dict[str, Any], str]:
+    """As JSON and in words."""
+    (found,) = told(path, *arguments)
+    return found, CliRunner().invoke(main, ["frequencies", str(path), *arguments]).output
+
+
+@pytest.mark.parametrize("wrong", ["0", "nan", ""])
+def test_points_without_an_error_are_left_out(tmp_path: Path, wrong: str) -> None:
+    """The others keep their weights."""
+    path = in_bands(tmp_path)
+    # Errors as large as the signal for every third night: without weights they would count.
+    changed(path, dict.fromkeys(range(1, 91, 4), (2, "3.0")))
+    changed(path, {5: (2, wrong), 6: (2, wrong)})
+    found, words = both(path, "--band", "filter", *LIMITS)
+    best = found["best_period"]
+    assert (best["weights"], best["n_without_error"], best["n_points"]) == ("errors", 2, 88)
+    assert "left out: 2 points without an error above 0" in words
+    data = [line.split(",") for line in path.read_text().splitlines()[1:-1]]
+    data = [row for row in data if row[2] != wrong]
+    time, mag, error = (np.array([float(row[at]) for row in data]) for at in range(3))
+    plain = best_period(time, mag, error, 1.0, 4.0, band=[row[3] for row in data])
+    # The file's times are counted from another zero.
+    assert best["period"] == pytest.approx(plain.period, rel=1e-9)
+    assert best["power"] == pytest.approx(plain.power, rel=1e-6)
+
+
+def test_without_most_errors_all_points_weigh_the_same(tmp_path: Path) -> None:
+    path = in_bands(tmp_path)
+    changed(path, dict.fromkeys(range(1, 80), (2, "")))
+    found, words = both(path, "--band", "filter", *LIMITS)
+    best = found["best_period"]
+    assert (best["weights"], best["n_without_error"], best["n_points"]) == ("equal", 79, 90)
+    assert "all points weigh the same: 79 points have no error above 0" in words
+
+
+def test_a_placeholder_is_left_out_and_told(tmp_path: Path) -> None:
+    path = in_bands(tmp_path)
+    changed(path, {7: (1, "99.99")})
+    for more in (("--band", "filter"), ("--where", "filter=g")):
+        found, words = both(path, *more, *LIMITS)
+        assert found["best_period"]["n_off"] == 1
+        assert "left out: 1 point, off the band's median" in words
+        if more[0] == "--band":
+            assert found["bands"] == {"g": 29, "i": 30, "r": 30}
+            assert found["best_period"]["period"] == pytest.approx(0.55, rel=1e-4)
+
+
+def test_a_band_of_one_point_is_told_as_left_out(tmp_path: Path) -> None:
+    path = in_bands(tmp_path)
+    changed(path, {}, "53020.5,17.0,0.02,Y\n")
+    found, words = both(path, "--band", "filter", *LIMITS)
+    assert found["bands"] == {"g": 30, "i": 30, "r": 30}
+    assert found["bands_left_out"] == {"Y": 1}
+    assert "30 in r, over" in words
+    assert "left out: band Y, with 1 point" in words
+
+
+def test_one_band_is_fitted_as_several(tmp_path: Path) -> None:
+    """Magnitudes, not relative flux, by either way."""
+    path = in_bands(tmp_path)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], *(line for line in lines if line.endswith(",g"))]) + "\n")
+    (one,), (several,) = (told(path, *more, *LIMITS) for more in (("--where", "filter=g"), ("--band", "3")))
+    assert one["best_period"] == several["best_period"]
+
+
+def test_limits_are_told_in_the_users_numbers(tmp_path: Path) -> None:
+    (found,) = told(in_bands(tmp_path), "--band", "filter", "--harmonics", 3, "--f-max", "1e7")
+    assert "not 1e+07" in found["error"]
+    assert "60000000" not in found["error"]
 
 
 def test_a_file_without_bands_is_told_and_the_others_are_done(tmp_path: Path) -> None:

@@ -162,16 +162,79 @@ def test_one_band_is_no_band(label: object) -> None:
 def test_points_without_a_band_are_left_out(null: object) -> None:
     """As are bands with a single point."""
     time, mag, error, band = in_turn(np.random.default_rng(3), 60, 0.5)
-    more = np.array([*band, None, "z"], object)
-    labels: NDArray[np.object_] = np.ma.MaskedArray(more, [one is None for one in more])
+    more = np.array([*band, "x", "x", "z"], object)
+    labels: NDArray[np.object_] = np.ma.MaskedArray(more, more == "x")
     if null != "masked":
-        labels = np.array([null if one is None else one for one in more], object)
+        labels = np.array([null if one == "x" else one for one in more], object)
     wanted = best_period(time, mag, error, f_min=1.0, f_max=4.0, band=band)
     found = best_period(
-        np.append(time, [50.0, 51.0]), np.append(mag, [9.0, 9.0]), np.append(error, [1e-3, 1e-3]),
+        np.append(time, [50.0, 52.0, 51.0]), np.append(mag, [9.0, 8.0, 9.0]), np.append(error, [1e-3] * 3),
         f_min=1.0, f_max=4.0, band=labels,
     )  # fmt: skip
     assert found == wanted
+
+
+@pytest.mark.parametrize("values", [["g", "r"], [1, 2], [1.5, 2.5]])
+@pytest.mark.parametrize("kind", ["numpy", "astropy"])
+def test_masked_labels_are_none(values: list[object], kind: str) -> None:
+    """Of any type: what lies below a mask says nothing."""
+    from astropy.table import MaskedColumn
+
+    time, mag, error, _ = in_turn(np.random.default_rng(3), 60, 0.5)
+    labels, masked = values * 30, [False, False, True, True] * 15
+    band = (np.ma.MaskedArray if kind == "numpy" else MaskedColumn)(labels, mask=masked)
+    points = clean_bands(time, mag, error, band)
+    assert (len(points.time), points.labels) == (30, tuple(values))
+
+
+@pytest.mark.parametrize("share", [1, 6, 50])
+def test_placeholders_are_left_out_and_counted(share: int) -> None:
+    """One, or a few, or most of a band's values; with a good error and without."""
+    time, mag, error, band = in_turn(np.random.default_rng(3), 90, 0.5)
+    at = np.flatnonzero(np.array(band) == "r")
+    at = at[: max(1, share * len(at) // 100)]
+    left = np.delete(np.arange(90), at)
+    names = np.array(band)[left]
+    clean = best_period(time[left], mag[left], error[left], 1.0, 4.0, band=names)
+    wrong = mag.copy()
+    wrong[at] = 99.99
+    found = best_period(time, wrong, error, 1.0, 4.0, band=band)
+    assert found.n_off == len(at)
+    assert clean.n_off == 0
+    assert found == pytest.approx(clean._replace(n_off=len(at)), rel=1e-6)  # bands may change places
+    assert best_period(time, wrong, None, 1.0, 4.0, band=band).n_off == len(at)
+
+
+def test_what_stars_do_is_not_far_off() -> None:
+    """Eclipses of a tenth of the orbit, and values that differ little."""
+    rng = np.random.default_rng(11)
+    time = np.sort(rng.uniform(0, 300, 200))
+    flux = rng.normal(1.0, 0.001, 200)
+    flux[(time / 1.7) % 1 < 0.1] -= 0.5
+    assert clean_bands(time, flux, None, None).n_off == 0
+    for n in range(2, 40):
+        for _ in range(20):
+            phase = rng.random(n + 10)
+            band = np.repeat([0, 1], [n, 10])
+            for curve in (np.sin(2 * np.pi * phase), phase):
+                assert clean_bands(np.arange(n + 10), curve, None, band).n_off == 0
+    rounded = np.where(time < 10, 5.0, 1.0)
+    assert clean_bands(time, rounded, None, None).n_off == 0
+
+
+@pytest.mark.parametrize("size", [1e12, 1e155, 1e300])
+def test_huge_errors_have_no_weight(size: float) -> None:
+    """Of one band, of some points, of points at the same time; tiny ones are no better than the spread."""
+    time, mag, error, band = in_turn(np.random.default_rng(3), 90, 0.5)
+    is_g = np.array(band) == "g"
+    wanted = best_period(time[~is_g], mag[~is_g], error[~is_g], 1.0, 4.0, band=np.array(band)[~is_g])
+    found = best_period(time, mag, np.where(is_g, size, error), 1.0, 4.0, band=band)
+    # The third band still says what the spread of a band is where points are few.
+    assert found.period == pytest.approx(wanted.period, rel=1e-4)
+    twice = [np.concatenate([one, one]) for one in (time, mag, np.array(band, object))]
+    for errors in ([error, np.full(90, size)], [error, np.full(90, 1 / size)], [np.full(90, size)] * 2):
+        again = best_period(twice[0], twice[1], np.concatenate(errors), 1.0, 4.0, band=twice[2])
+        assert again.period == pytest.approx(0.5, rel=1e-3)
 
 
 def test_bands_that_say_little() -> None:
@@ -260,7 +323,7 @@ def test_wrong_calls() -> None:
         best_period(time, np.ones(60))
     with pytest.raises(CatalogError, match="3 harmonics in 3 bands need at least 12"):
         best_period(time[:11], flux[:11], band=[0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1])
-    with pytest.raises(CatalogError, match="0 points of 60 can be used"):
+    with pytest.raises(CatalogError, match="0 points of 60 can be used, as each band needs two"):
         best_period(time, flux, band=np.arange(60))
     with pytest.raises(CatalogError, match="nothing varies"):
         best_period(time, np.repeat([1.0, 2.0], 30), band=np.repeat([1, 2], 30))
@@ -275,5 +338,11 @@ def test_wrong_calls() -> None:
             best_period(time, flux, **wrong)
     with pytest.raises(UsageError, match="f_min < f_max"):
         best_period(time, flux, f_min=2.0, f_max=1.0)
-    with pytest.raises(UsageError, match="oversampling"):
-        best_period(time, flux, oversampling=math.nan)
+    # Messages have the caller's own numbers.
+    for wrong_oversampling in (math.nan, 0.1, 500.0):
+        with pytest.raises(UsageError, match=rf"oversampling must .*, not {wrong_oversampling}$"):
+            best_period(time, flux, oversampling=wrong_oversampling)
+    with pytest.raises(UsageError, match=r"f_max may be .* for 3 harmonics .*, not 1e\+07$"):
+        best_period(time, flux, f_max=1e7)
+    with pytest.raises(UsageError, match="between f_min 1e-09 and f_max 1e-08 per day"):
+        best_period(time, flux, f_min=1e-9, f_max=1e-8)
