@@ -119,7 +119,8 @@ def frequencies(
 
     FILES: FITS files of Kepler, K2 and TESS, folders of them, and text tables (time, flux or magnitude).
     """
-    from lkmrs_dask.pipeline.frequencies import frequencies_of, frequency_lines
+    from lkmrs_dask.pipeline.frequencies import frequencies_of
+    from lkmrs_dask.pipeline.frequency_lines import frequency_lines
     from lkmrs_dask.readers.light_curves.table_format import TableFormat
 
     table = TableFormat(time=time, unit=unit, zero=zero, band=band, where=where)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkmrs_dask.errors import InputError, LkmrsError, UsageError
+from lkmrs_dask.pipeline.frequency_lines import RELATIVE
 from lkmrs_dask.readers.light_curves.clocks import ZEROS
 from lkmrs_dask.readers.light_curves.curve import LightCurve
 from lkmrs_dask.readers.light_curves.plain_tables import UnknownUnitError
@@ -23,7 +24,7 @@ from lkmrs_dask.variability.bands import clean_bands
 from lkmrs_dask.variability.grid import check_limits
 from lkmrs_dask.variability.sparse import best_period
 
-__all__ = ["frequencies_of", "frequency_lines"]
+__all__ = ["frequencies_of"]
 
 Floats = NDArray[np.float64]
 
@@ -31,11 +32,10 @@ _MISSIONS = ("kepler", "k2", "tess")
 _SEGMENTS = {"Kepler": "quarter", "K2": "campaign", "TESS": "sector"}
 _ZEROS = {"Kepler": ZEROS["bkjd"], "K2": ZEROS["bkjd"], "TESS": ZEROS["btjd"]}
 _KNOWN_FLUXES = ("corrected", "raw")
-_RELATIVE, _AS_IS = "relative flux", "as in the file"
+_AS_IS = "as in the file"
 _GRID = ("f_min", "f_max", "oversampling")
 _PLAIN_ONLY = ("snr_min", "max_frequencies", "noise")  # settings that a best period does not know
 _ENOUGH_ERRORS = 0.5  # of the points: with fewer all weigh the same (ours)
-_ENDED = {"max_frequencies": " (as many as were asked for)"}
 
 
 class _Input(NamedTuple):
@@ -256,7 +256,7 @@ def _read(files: Sequence[Path], flux: str, table: TableFormat | None) -> _Curve
     whole = stitch(curves, left_out=left_out if len(files) > 1 else None)
     if left_out and not len(whole.time):
         raise InputError("; ".join(f"{one.source_file}: {one.reason}" for one in left_out))
-    return _Curve(whole.time, whole.flux, _RELATIVE, first, left_out, whole.flux_err)
+    return _Curve(whole.time, whole.flux, RELATIVE, first, left_out, whole.flux_err)
 
 
 def _read_file(file: Path, flux: str, table: TableFormat | None) -> tuple[LightCurve, str]:
@@ -267,11 +267,11 @@ def _read_file(file: Path, flux: str, table: TableFormat | None) -> tuple[LightC
     check_file(file)
     form = table or TableFormat()
     if peek(file).startswith(b"SIMPLE") and form.time is None and form.flux is None:
-        return read_light_curve(file, flux=flux), _RELATIVE
+        return read_light_curve(file, flux=flux), RELATIVE
     if flux not in _KNOWN_FLUXES:
         form = replace(form, flux=int(flux) if flux.isdigit() else flux)
     try:
-        return _read_table(file, form), _RELATIVE
+        return _read_table(file, form), RELATIVE
     except UnknownUnitError:
         return _read_table(file, replace(form, unit="excess")), _AS_IS
 
@@ -367,76 +367,3 @@ def _draw(curve: _Curve, found: Frequencies, path: Path, n_files: int, options: 
         curve.time, curve.flux, found, path, name=name, unit=unit, time_zero=zero, time_label=label, **grid
     )
     return drawn[0]
-
-
-# For a person
-
-
-def frequency_lines(found: dict[str, Any]) -> Iterator[str]:
-    """Lines for a person."""
-    files = found.get("files", [])
-    who = f"{found.get('star')} ({len(files)} files)" if len(files) > 1 else found["file"]
-    if "error" in found:
-        error = found["error"]
-        yield error if found["file"] in error else f"{found['file']}: {error}"
-        return
-    if "bands" in found:
-        bands = ", ".join(f"{points:,} in {name}" for name, points in found["bands"].items())
-        yield f"{who}: {bands}, over {found['baseline_d']:.2f} d"
-        for name, points in found["bands_left_out"].items():
-            yield f"    left out: band {name}, with {_points(points)}: two that can be used are needed"
-        yield from _period_lines(found["best_period"])
-        return
-    rows = found["frequencies"]
-    yield (
-        f"{who}: {found['n_points']:,} points over {found['baseline_d']:.2f} d, "
-        f"{len(rows)} frequencies{_ENDED.get(found['stopped_by'], '')}; noise: {found['noise_definition']}"
-    )
-    for one in found.get("left_out", ()):
-        yield f"    left out: {one['file']}: {one['reason']}"
-    if rows:
-        unit = "ppt" if found["unit"] == _RELATIVE else "1e-3"
-        yield f"{'':>4} {'1/d':>11} {'+-':>9} {unit:>10} {'+-':>8} {'S/N':>8}"
-    for number, row in enumerate(rows):
-        error, amplitude = row["frequency_err"] or 0.0, row["amplitude"] * 1e3
-        yield (
-            f"{number:>4} {row['frequency']:>11.6f} {error:>9.6f} {amplitude:>10.4f} "
-            f"{(row['amplitude_err'] or 0.0) * 1e3:>8.4f} {row['snr']:>8.1f}  {_about(row)}"
-        ).rstrip()
-    if "best_period" in found:
-        yield from _period_lines(found["best_period"])
-    if "figure" in found:
-        yield f"    figure: {found['figure']}"
-
-
-def _period_lines(best: dict[str, Any]) -> Iterator[str]:
-    other = ""
-    if best["other_period"]:
-        other = (
-            f"; next {best['other_period']:.6g} d ({best['other_power']:.3f}), "
-            f"less likely by a factor e^{best['log_odds']:.1f}"
-        )
-    yield f"    best period {best['period']:.7g} d, {best['power']:.3f} of the variance{other}"
-    if best["n_off"]:
-        yield f"    left out: {_points(best['n_off'])}, off the band's median by 10 x the others' range"
-    if best["weights"] == "equal":
-        n = best["n_without_error"]
-        yield f"    all points weigh the same: {_points(n)} {'has' if n == 1 else 'have'} no error above 0"
-    elif best["n_without_error"]:
-        yield f"    left out: {_points(best['n_without_error'])} without an error above 0"
-
-
-def _points(n: int) -> str:
-    return f"{n:,} point" + "s" * (n != 1)
-
-
-def _about(row: dict[str, Any]) -> str:
-    """Say what a frequency may be."""
-    words = list(row["flags"])
-    if row["harmonic_of"]:
-        of = row["harmonic_of"]
-        part = f"/{of['divisor']}" if of["divisor"] > 1 else ""
-        words.insert(0, f"{of['multiple']}{part} x {of['row']}{' reflected' if of['reflected'] else ''}")
-    if row["combination_of"]:
-        words.insert(0, " + ".join(f"{one['factor']} x {one['row']}" for one in row["combination_of"]))
-    return ", ".join(words)
