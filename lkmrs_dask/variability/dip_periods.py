@@ -73,7 +73,7 @@ def recurrence(curve: Binned, dips: SingleDips, settings: DipSettings) -> Recurr
     alone = np.zeros(n, np.int64)
     if n == 1:
         return Recurrence(np.nan, alone, False, False)
-    same = _alike(dips.depth, dips.error, settings)
+    same = _alike(dips.area, dips.area_error, settings)
     if n == 2 and not same:
         # One of each kind: any period will do that puts the others into gaps or beyond the ends.
         return Recurrence(np.nan, np.argsort(np.argsort(-dips.depth)).astype(np.int64), False, True)
@@ -86,7 +86,7 @@ def recurrence(curve: Binned, dips: SingleDips, settings: DipSettings) -> Recurr
 
 
 def _alike(depth: Floats, error: Floats, settings: DipSettings) -> bool:
-    """Whether dips are as deep as each other, of five or more nearly all."""
+    """Whether dips lack as much as each other, of five or more nearly all."""
     middle = float(np.median(depth))
     unlike = np.abs(depth - middle) > np.maximum(settings.alike * middle, 4.0 * error)
     return bool(np.count_nonzero(unlike) <= (settings.most_stray * len(depth) if len(depth) >= _MANY else 0))
@@ -147,7 +147,7 @@ def _trial(
     missed = foreseen = 0
     for k, start in enumerate(zeros):
         mine = kind == k
-        if not _alike(dips.depth[mine], dips.error[mine], settings):
+        if not _alike(dips.area[mine], dips.area_error[mine], settings):
             return None
         lost, seen = _missed(curve, dips, start, period, float(np.median(dips.depth[mine])), late)
         missed, foreseen = missed + lost, foreseen + seen
@@ -237,7 +237,7 @@ def _differ(one: _Trial, dips: SingleDips) -> bool:
     """Whether the two kinds have other depths, by five errors and one part in fifty."""
     means, errors = np.empty(2), np.empty(2)
     for k in (0, 1):
-        depth, error = dips.depth[one.kind == k], dips.error[one.kind == k]
+        depth, error = dips.area[one.kind == k], dips.area_error[one.kind == k]
         means[k] = depth.mean()
         errors[k] = max(float(depth.std()), float(error.mean())) / np.sqrt(len(depth))
     difference = float(means[0] - means[1])

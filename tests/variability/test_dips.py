@@ -56,6 +56,14 @@ def red(time: Floats, memory: float, rng: np.random.Generator) -> Floats:
     return np.array(values)
 
 
+def exposed(time: Floats, period: float, zero: float, depth: float, duration: float, flat: float) -> Floats:
+    """Flux less trapezoids, integrated over long cadences; `flat` is the share at the full depth."""
+    parts = time[:, None] + LONG * (np.arange(9) - 4) / 9.0
+    away = np.abs((parts - zero + 0.5 * period) % period - 0.5 * period) / (0.5 * duration)
+    lack: Floats = np.clip((1.0 - away) / (1.0 - flat), 0.0, 1.0)
+    return 1.0 - depth * lack.mean(axis=1)
+
+
 def plainly(time: Floats, flux: Floats) -> list[float]:
     """Middles of groups of three points or more that lie 8 robust sigma below a running median of 3 d."""
     level = np.array([np.median(flux[np.abs(time - here) <= 1.5]) for here in time])
@@ -81,6 +89,20 @@ def test_dips_are_those_that_a_plain_loop_finds(seed: int) -> None:
     assert len(found.time) == len(wanted) >= 5
     # Middles agree within a cadence: an eclipse of twelve points is sampled where it is.
     np.testing.assert_allclose(found.time, wanted, atol=LONG)
+
+
+@pytest.mark.parametrize("cadences", [150.5, 287.5, 433.5])
+@pytest.mark.parametrize(("depth", "duration", "flat"), [(0.015, 0.12, 0.6), (0.2, 0.06, 0.0)])
+def test_sampling_makes_no_second_kind(cadences: float, depth: float, duration: float, flat: float) -> None:
+    """Of a period of k + 1/2 cadences every other dip is sampled alike; short ones have few points."""
+    time, period = np.arange(0.0, 90.0, LONG), cadences * LONG
+    for seed in range(4):
+        rng = np.random.default_rng([seed, int(cadences)])
+        flux = exposed(time, period, period * rng.random(), depth, duration, flat)
+        found = find_dips(time, flux + rng.normal(0.0, 5e-5, len(time)))
+        assert found.period == pytest.approx(period, rel=1e-3)
+        assert found.certain
+        assert math.isnan(found.depth_2)
 
 
 def test_period_is_that_of_box_least_squares() -> None:
