@@ -142,6 +142,24 @@ def _trial(
     """Kinds of dips that a period gives; None where dips are unforeseen, or foreseen and not there."""
     period, zero = _fitted(dips.time, period, float(dips.time[anchor]), late)
     kind, zeros = _kinds(dips, period, zero, late)
+    found = _confirmed(curve, dips, period, kind, zeros, late, spare, settings)
+    if found is None and len(zeros) == 2:
+        # What makes no second kind may be stray.
+        kind = np.where(kind == 1, -1, kind)
+        found = _confirmed(curve, dips, period, kind, zeros[:1], late, spare, settings)
+    return found
+
+
+def _confirmed(
+    curve: Binned,
+    dips: SingleDips,
+    period: float,
+    kind: Indices,
+    zeros: list[float],
+    late: float,
+    spare: int,
+    settings: DipSettings,
+) -> _Trial | None:
     if np.count_nonzero(kind < 0) > spare:
         return None
     missed = foreseen = 0

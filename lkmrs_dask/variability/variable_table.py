@@ -47,12 +47,12 @@ def _feature(one: Feature) -> Column:
 
 
 _OF_DIPS = (
-    Column("n_dips", "int32", "Dips that were seen whole"),
+    Column("n_dips", "int32", "Dips that were seen whole; of more than 300 the deepest 300"),
     Column(
         "dips_period", "float64", "Days from one dip of a kind to the next; of equal dips half an orbit", "d"
     ),
     Column("dips_certain", "bool", "Whether more dips than one or two intervals tell that period"),
-    Column("dips_time", "float64", "Time of the first dip, of the deeper kind where there are two", "d"),
+    Column("dips_time", "float64", "Time of the first of these, of the deeper kind if there are two", "d"),
     Column("dips_depth", "float64", "Depth of that kind", "ppt"),
     Column("dips_depth_2", "float64", "Depth of the other kind; null where all dips are alike", "ppt"),
     Column("dips_duration", "float64", "Duration at half depth", "d"),

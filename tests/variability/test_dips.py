@@ -244,6 +244,42 @@ def test_noise_has_no_recurring_dips(of: object, memory: float) -> None:
         assert find_dips(time, 1.0 + 2e-3 * noise).n < 2
 
 
+@pytest.mark.parametrize("period", [16.0, 27.2])
+def test_wide_minima_are_as_wide_as_they_are(period: float) -> None:
+    """Cusps of a spotted or a contact star: boxes of 16 h see only their tips."""
+    time = np.arange(0.0, 90.0, LONG)
+    flux = 1.0 + 0.1 * np.abs(np.cos(np.pi * (time - 5.0) / period))
+    found = find_dips(time, flux + np.random.default_rng(1).normal(0.0, 1e-4, len(time)))
+    assert found.n >= 3
+    # Half way to the median, which is at cos(45 deg): arcsin(0.354) on both sides, within two bins.
+    assert found.duration == pytest.approx(2.0 * math.asin(0.5**1.5) / math.pi * period, abs=0.1)
+
+
+def test_tides_raise_the_light_beside_dips() -> None:
+    time, rng = campaign(), np.random.default_rng(2)
+    away = (time - 4.0 + 5.5) % 11.0 - 5.5
+    dip = 0.02 * np.exp(-0.5 * (away / 0.08) ** 2)
+    for share in (0.0, 0.5):
+        tide = share * 0.02 * np.exp(-0.5 * ((away - 0.25) / 0.1) ** 2)
+        found = find_dips(time, 1.0 - dip + tide + rng.normal(0.0, 2e-4, len(time)))
+        assert found.n == 7
+        # Means over a duration are lower than the peak.
+        assert found.rise == pytest.approx(20.0 * share, abs=20.0 * share * 0.4 + 0.5)
+
+
+def test_boxes_without_scatter() -> None:
+    """Of boxes of four points only one has no gap within: it is its own level."""
+    time = [
+        2.21, 4.81, 6.42, 6.76, 7.11, 7.31, 7.68, 12.08, 12.39, 13.32, 16.69, 16.89,
+        18.35, 18.99, 20.02, 20.31, 20.87, 21.03, 24.5, 25.24, 27.32, 27.93, 28.86, 29.81,
+    ]  # fmt: skip
+    flux = [
+        2230.0, 2.11, 0.0149, 1.39, 157.0, 0.803, 0.00244, 5.67e-5, 217.0, 0.00573, 0.0783, 0.0169,
+        0.00232, 19.1, 1.46e-5, 112.0, 0.000188, 101.0, 440.0, 87.6, 51500.0, 0.649, 2.49, 44.9,
+    ]  # fmt: skip
+    assert find_dips(time, flux).n == 0
+
+
 def test_order_bad_values_and_units_do_not_matter() -> None:
     rng = np.random.default_rng(7)
     time = campaign()
