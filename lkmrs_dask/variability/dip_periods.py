@@ -22,6 +22,10 @@ _UNLIKE = 0.02  # of the depth
 _LEAST_WIDTHS = 3.0  # boxes: an orbit is longer than both eclipses
 
 
+_MOST_PARTS = 1000
+_MANY_PARTS = 2  # primes, and what they make together
+
+
 class Recurrence(NamedTuple):
     """Period of dips.
 
@@ -81,8 +85,63 @@ def recurrence(curve: Binned, dips: SingleDips, settings: DipSettings) -> Recurr
     if not trials:
         return Recurrence(np.nan, alone, False, False)
     best = _best(trials, dips)
-    # Each kind has a phase, and all have the period: what is more confirms it.
-    return Recurrence(best.period, best.kind, best.n_known - best.n_kinds >= 2, True)
+    shorter = _shorter(curve, dips, best, settings)
+    period = best.period if shorter < _MANY_PARTS else np.nan
+    # Each kind has a phase, and all have the period: what is more confirms it, if nothing else does as well.
+    certain = best.n_known - best.n_kinds >= 2 and not shorter
+    certain = certain and not _rivalled(best, trials, dips, _lateness(curve, dips, settings))
+    return Recurrence(period, best.kind, certain, True)
+
+
+def _shorter(curve: Binned, dips: SingleDips, best: _Trial, settings: DipSettings) -> int:
+    """How many prime fractions of a period the points do not contradict; counts to two, which make many.
+
+    What such a fraction foresees besides falls into gaps, or is there.
+    """
+    late = _lateness(curve, dips, settings)
+    most = best.period / (_LEAST_WIDTHS * dips.width * curve.step)
+    kinds = []
+    for k in range(best.n_kinds):
+        mine = best.kind == k
+        zero, depth = float(dips.time[mine][0]), float(np.median(dips.depth[mine]))
+        kinds.append((zero, depth, _missed(curve, dips, zero, best.period, depth, late)))
+    # Half of it would take one kind for the other, but these differ.
+    opposite = len(kinds) == 2 and _near(
+        np.array([kinds[1][0]]), kinds[0][0] + 0.5 * best.period, best.period, late
+    )
+    found = 0
+    for m in _primes(int(min(most, _MOST_PARTS))):
+        if m == 2 and opposite:
+            continue
+        lost = more = 0
+        for zero, depth, known in kinds:
+            missed, foreseen = _missed(curve, dips, zero, best.period / m, depth, late)
+            lost, more = lost + missed - known[0], more + foreseen - known[1]
+        found += lost <= settings.most_missed * max(more, 0)
+        if found == _MANY_PARTS:
+            break
+    return found
+
+
+def _primes(most: int) -> list[int]:
+    return [m for m in range(2, most + 1) if all(m % k for k in range(2, int(m**0.5) + 1))]
+
+
+def _rivalled(best: _Trial, trials: list[_Trial], dips: SingleDips, late: float) -> bool:
+    """Whether another period, neither a multiple nor a part, foresees as many in no more kinds."""
+    span = float(dips.time[-1] - dips.time[0])
+    for one in trials:
+        if one.n_known < best.n_known or one.n_kinds > best.n_kinds:
+            continue
+        ratio = max(one.period / best.period, best.period / one.period)
+        # So far apart are the dips that both foresee at the end.
+        if abs(ratio / round(ratio) - 1.0) * span > 2.0 * late:
+            return True
+    return False
+
+
+def _lateness(curve: Binned, dips: SingleDips, settings: DipSettings) -> float:
+    return max(settings.late * dips.width * curve.step, 1.5 * curve.step)
 
 
 def _alike(depth: Floats, error: Floats, settings: DipSettings) -> bool:
@@ -94,7 +153,7 @@ def _alike(depth: Floats, error: Floats, settings: DipSettings) -> bool:
 
 def _trials(curve: Binned, dips: SingleDips, settings: DipSettings) -> list[_Trial]:
     """Periods that foresee all dips, or nearly all of many."""
-    late = max(settings.late * dips.width * curve.step, 1.5 * curve.step)
+    late = _lateness(curve, dips, settings)
     n = len(dips.time)
     spare = int(settings.most_stray * n) if n >= _MANY else 0
     some = dips.time[:_BASE]

@@ -280,7 +280,8 @@ def single_dips(curve: Binned, settings: DipSettings) -> SingleDips:
     return _measured(curve, every, found, settings)
 
 
-_NONE = SingleDips(*[np.empty(0)] * 4, 0, *[np.empty(0)] * 2)
+_EMPTY = np.empty(0)
+_NONE = SingleDips(_EMPTY, _EMPTY, _EMPTY, _EMPTY, 0, _EMPTY, _EMPTY)
 
 
 def _measured(

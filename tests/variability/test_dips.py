@@ -179,6 +179,23 @@ def test_missed_dips_are_no_longer_period() -> None:
     assert found.certain
 
 
+@pytest.mark.parametrize("period", [31.689, 48.815])
+def test_sectors_years_apart_tell_no_period(period: float) -> None:
+    """Intervals of years are many periods, and which fractions of them the points cannot tell."""
+    parts = [start + sector() for start in (0.0, 740.0, 1470.0, 2200.0)]
+    time = np.concatenate(parts)
+    for zero in np.arange(0.0, period, 1.7):
+        flux = eclipses(time, period, zero, (0.2, 0.0)) + np.random.default_rng(1).normal(
+            0.0, 1e-3, len(time)
+        )
+        found = find_dips(time, flux)
+        if found.certain:
+            assert found.period == pytest.approx(period, abs=0.01)
+        elif np.isfinite(found.period):
+            # At most one fraction of it is allowed.
+            assert found.period / period == pytest.approx(round(found.period / period), abs=0.01)
+
+
 def test_years_of_kepler_keep_count() -> None:
     """A period of two intervals would lose count in 1,400 d: the line is drawn from the nearest dips on."""
     time = np.arange(0.0, 1400.0, LONG)
