@@ -29,7 +29,8 @@ class Dips(NamedTuple):
     n : int
         Dips that were seen whole, with a level on both sides; of more than 300 the deepest 300.
     period : float
-        Days from one of a kind to the next; NaN where there is but one, or where several would do.
+        Days from one of a kind to the next, the longest that will do; NaN where there is but one, or where
+        two prime fractions of it would do as well.
     time : float
         Time of the first of these, of the deeper kind where there are two, in the unit of the time given.
     depth, depth_2 : float
@@ -43,8 +44,8 @@ class Dips(NamedTuple):
     significance : float
         Root of the summed squares of depths over the scatter of boxes as wide.
     certain : bool
-        Whether the period is more than one or two intervals: every dip but few is foreseen by it, and one at
-        least confirms it.
+        Whether the period is more than one or two intervals: every dip but few is foreseen by it, one at
+        least confirms it, the points contradict its fractions, and no other period foresees as many.
     periodic : bool
         Whether one period foresees the dips; two alike, or one of each kind, do not contradict one.
     """
