@@ -125,7 +125,9 @@ def _with_periods(best: pa.Table) -> pa.Table:
 def _with_origin(best: pa.Table) -> pa.Table:
     """What the class rests on."""
     by_rules = pc.equal(best.column("variable_class"), best.column("rule_class"))
-    dips = pc.fill_null(pc.and_(best.column("from_dips"), by_rules), False)
+    # Without frequencies the model has no say, whatever the verdict makes of the dips' class.
+    alone = pc.or_kleene(by_rules, pc.equal(best.column("n_peaks"), 0))
+    dips = pc.fill_null(pc.and_kleene(best.column("from_dips"), alone), False)
     return best.append_column("class_from", pc.if_else(dips, "dips", "frequencies"))
 
 

@@ -22,6 +22,10 @@ _UNLIKE = 0.02  # of the depth
 _LEAST_WIDTHS = 3.0  # boxes: an orbit is longer than both eclipses
 
 
+_MOST_PARTS = 1000
+_MANY_PARTS = 2  # primes, and what they make together
+
+
 class Recurrence(NamedTuple):
     """Period of dips.
 
@@ -73,7 +77,7 @@ def recurrence(curve: Binned, dips: SingleDips, settings: DipSettings) -> Recurr
     alone = np.zeros(n, np.int64)
     if n == 1:
         return Recurrence(np.nan, alone, False, False)
-    same = _alike(dips.depth, dips.error, settings)
+    same = _alike(dips.area, dips.area_error, settings)
     if n == 2 and not same:
         # One of each kind: any period will do that puts the others into gaps or beyond the ends.
         return Recurrence(np.nan, np.argsort(np.argsort(-dips.depth)).astype(np.int64), False, True)
@@ -81,12 +85,67 @@ def recurrence(curve: Binned, dips: SingleDips, settings: DipSettings) -> Recurr
     if not trials:
         return Recurrence(np.nan, alone, False, False)
     best = _best(trials, dips)
-    # Each kind has a phase, and all have the period: what is more confirms it.
-    return Recurrence(best.period, best.kind, best.n_known - best.n_kinds >= 2, True)
+    shorter = _shorter(curve, dips, best, settings)
+    period = best.period if shorter < _MANY_PARTS else np.nan
+    # Each kind has a phase, and all have the period: what is more confirms it, if nothing else does as well.
+    certain = best.n_known - best.n_kinds >= 2 and not shorter
+    certain = certain and not _rivalled(best, trials, dips, _lateness(curve, dips, settings))
+    return Recurrence(period, best.kind, certain, True)
+
+
+def _shorter(curve: Binned, dips: SingleDips, best: _Trial, settings: DipSettings) -> int:
+    """How many prime fractions of a period the points do not contradict; counts to two, which make many.
+
+    What such a fraction foresees besides falls into gaps, or is there.
+    """
+    late = _lateness(curve, dips, settings)
+    most = best.period / (_LEAST_WIDTHS * dips.width * curve.step)
+    kinds = []
+    for k in range(best.n_kinds):
+        mine = best.kind == k
+        zero, depth = float(dips.time[mine][0]), float(np.median(dips.depth[mine]))
+        kinds.append((zero, depth, _missed(curve, dips, zero, best.period, depth, late)))
+    # Half of it would take one kind for the other, but these differ.
+    opposite = len(kinds) == 2 and _near(
+        np.array([kinds[1][0]]), kinds[0][0] + 0.5 * best.period, best.period, late
+    )
+    found = 0
+    for m in _primes(int(min(most, _MOST_PARTS))):
+        if m == 2 and opposite:
+            continue
+        lost = more = 0
+        for zero, depth, known in kinds:
+            missed, foreseen = _missed(curve, dips, zero, best.period / m, depth, late)
+            lost, more = lost + missed - known[0], more + foreseen - known[1]
+        found += lost <= settings.most_missed * max(more, 0)
+        if found == _MANY_PARTS:
+            break
+    return found
+
+
+def _primes(most: int) -> list[int]:
+    return [m for m in range(2, most + 1) if all(m % k for k in range(2, int(m**0.5) + 1))]
+
+
+def _rivalled(best: _Trial, trials: list[_Trial], dips: SingleDips, late: float) -> bool:
+    """Whether another period, neither a multiple nor a part, foresees as many in no more kinds."""
+    span = float(dips.time[-1] - dips.time[0])
+    for one in trials:
+        if one.n_known < best.n_known or one.n_kinds > best.n_kinds:
+            continue
+        ratio = max(one.period / best.period, best.period / one.period)
+        # So far apart are the dips that both foresee at the end.
+        if abs(ratio / round(ratio) - 1.0) * span > 2.0 * late:
+            return True
+    return False
+
+
+def _lateness(curve: Binned, dips: SingleDips, settings: DipSettings) -> float:
+    return max(settings.late * dips.width * curve.step, 1.5 * curve.step)
 
 
 def _alike(depth: Floats, error: Floats, settings: DipSettings) -> bool:
-    """Whether dips are as deep as each other, of five or more nearly all."""
+    """Whether dips lack as much as each other, of five or more nearly all."""
     middle = float(np.median(depth))
     unlike = np.abs(depth - middle) > np.maximum(settings.alike * middle, 4.0 * error)
     return bool(np.count_nonzero(unlike) <= (settings.most_stray * len(depth) if len(depth) >= _MANY else 0))
@@ -94,7 +153,7 @@ def _alike(depth: Floats, error: Floats, settings: DipSettings) -> bool:
 
 def _trials(curve: Binned, dips: SingleDips, settings: DipSettings) -> list[_Trial]:
     """Periods that foresee all dips, or nearly all of many."""
-    late = max(settings.late * dips.width * curve.step, 1.5 * curve.step)
+    late = _lateness(curve, dips, settings)
     n = len(dips.time)
     spare = int(settings.most_stray * n) if n >= _MANY else 0
     some = dips.time[:_BASE]
@@ -142,12 +201,30 @@ def _trial(
     """Kinds of dips that a period gives; None where dips are unforeseen, or foreseen and not there."""
     period, zero = _fitted(dips.time, period, float(dips.time[anchor]), late)
     kind, zeros = _kinds(dips, period, zero, late)
+    found = _confirmed(curve, dips, period, kind, zeros, late, spare, settings)
+    if found is None and len(zeros) == 2:
+        # What makes no second kind may be stray.
+        kind = np.where(kind == 1, -1, kind)
+        found = _confirmed(curve, dips, period, kind, zeros[:1], late, spare, settings)
+    return found
+
+
+def _confirmed(
+    curve: Binned,
+    dips: SingleDips,
+    period: float,
+    kind: Indices,
+    zeros: list[float],
+    late: float,
+    spare: int,
+    settings: DipSettings,
+) -> _Trial | None:
     if np.count_nonzero(kind < 0) > spare:
         return None
     missed = foreseen = 0
     for k, start in enumerate(zeros):
         mine = kind == k
-        if not _alike(dips.depth[mine], dips.error[mine], settings):
+        if not _alike(dips.area[mine], dips.area_error[mine], settings):
             return None
         lost, seen = _missed(curve, dips, start, period, float(np.median(dips.depth[mine])), late)
         missed, foreseen = missed + lost, foreseen + seen
@@ -234,11 +311,23 @@ def _best(trials: list[_Trial], dips: SingleDips) -> _Trial:
 
 
 def _differ(one: _Trial, dips: SingleDips) -> bool:
-    """Whether the two kinds have other depths, by five errors and one part in fifty."""
-    means, errors = np.empty(2), np.empty(2)
-    for k in (0, 1):
-        depth, error = dips.depth[one.kind == k], dips.error[one.kind == k]
-        means[k] = depth.mean()
-        errors[k] = max(float(depth.std()), float(error.mean())) / np.sqrt(len(depth))
+    """Whether two kinds lack other amounts, or have other depths, by five errors and one part in fifty.
+
+    Depths of boxes are better in noise, but half a bin of the box may lie beside the dip.
+    """
+    first, second = (one.kind == k for k in (0, 1))
+    by_sampling = max(_UNLIKE, 0.5 / dips.width)
+    return _apart(dips.area, dips.area_error, first, second) > _UNLIKE or (
+        _apart(dips.depth, dips.error, first, second) > by_sampling
+    )
+
+
+def _apart(values: Floats, errors: Floats, first: Flags, second: Flags) -> float:
+    """By which share of the first kind's the second's are less at least, by five errors."""
+    means, spreads = np.empty(2), np.empty(2)
+    for k, mine in enumerate((first, second)):
+        means[k] = values[mine].mean()
+        spreads[k] = max(float(values[mine].std()), float(errors[mine].mean())) / np.sqrt(len(values[mine]))
+    error = 5.0 * float(np.hypot(spreads[0], spreads[1]))
     difference = float(means[0] - means[1])
-    return difference > max(5.0 * float(np.hypot(errors[0], errors[1])), _UNLIKE * float(means[0]))
+    return difference / float(means[0]) if difference > error and means[0] > 0 else 0.0

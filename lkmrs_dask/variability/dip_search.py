@@ -22,8 +22,9 @@ _GAP = 0.5  # d
 _BLOCK, _BLOCKS = 0.5, 5  # d: the level is the running median of so many blocks
 _WIDTHS = (1, 2, 4, 8, 16, 32)  # bins of a box
 _STRAY = 5.0  # noise of points by which a single one stands out
+_MOST_WIDE = 0.9  # share of dips: the window of all is as wide as these need
 _LEAST_OF_STRETCH = 100  # bins
-_MOST = 300
+_MOST = 300  # dips: the costs of more are in no relation to what they tell
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ class SingleDips(NamedTuple):
         Depth over the scatter of boxes.
     width : int
         Bins of that box.
+    area, area_error : ndarray of float64
+        ppt, what lacks in the whole dip, over the length of that box: where the points lie does not matter.
     """
 
     time: Floats
@@ -123,6 +126,8 @@ class SingleDips(NamedTuple):
     error: Floats
     snr: Floats
     width: int
+    area: Floats
+    area_error: Floats
 
 
 def binned(time: Floats, ppt: Floats) -> Binned:
@@ -154,8 +159,13 @@ def _strays(ppt: Floats) -> Flags:
         here, before, after = ppt[1:-1], ppt[:-2], ppt[2:]
         away = np.maximum(np.minimum(before, after) - here, here - np.maximum(before, after))
         beside = np.abs(here - 0.5 * (before + after))
+        noise = _STRAY * point_noise(ppt)
         # The lower of two points in a dip stands out as well, but less from its fellow than from the level.
-        stray[1:-1] = (away > _STRAY * point_noise(ppt)) & (away > 0.7 * beside)
+        stray[1:-1] = (away > noise) & (away > 0.7 * beside)
+        # So does the middle of a short dip, but between neighbours that are low themselves.
+        level = np.minimum(ppt[:-4], ppt[4:])
+        low = level - np.maximum(ppt[1:-3], ppt[3:-1])
+        stray[2:-2] &= ~((low > noise) & (low > 0.2 * (level - ppt[2:-2])))
     return stray
 
 
@@ -214,7 +224,7 @@ def _local(curve: Binned, one: Boxes) -> Boxes:
 def _deepest(one: Boxes, floor: float) -> float:
     """Depth of the deepest box over the scatter."""
     least = -float(np.nanmin(one.mean, initial=0.0))
-    return least / one.scatter[0] if least > floor else 0.0
+    return least / one.scatter[0] if least > floor and one.scatter[0] > 0 else 0.0
 
 
 def _robust(values: Floats) -> float:
@@ -249,7 +259,8 @@ def single_dips(curve: Binned, settings: DipSettings) -> SingleDips:
     snr = np.zeros((len(every), len(curve.time)))
     for row, one in zip(snr, every, strict=True):
         n = len(one.mean)
-        deep = one.mean < -floor[:n]
+        # More than half of all may be level without noise.
+        deep = (one.mean < -floor[:n]) & (one.scatter > 0)
         row[:n][deep] = -one.mean[deep] / one.scatter[deep]
     found: list[tuple[int, int]] = []
     best = snr.max(axis=0)
@@ -269,25 +280,29 @@ def single_dips(curve: Binned, settings: DipSettings) -> SingleDips:
     return _measured(curve, every, found, settings)
 
 
-_NONE = SingleDips(np.empty(0), np.empty(0), np.empty(0), np.empty(0), 0)
+_EMPTY = np.empty(0)
+_NONE = SingleDips(_EMPTY, _EMPTY, _EMPTY, _EMPTY, 0, _EMPTY, _EMPTY)
 
 
 def _measured(
     curve: Binned, every: list[Boxes], found: list[tuple[int, int]], settings: DipSettings
 ) -> SingleDips:
     """Those that have a level on both sides, measured alike."""
-    width = sorted(width for _, width in found)[len(found) // 2]
+    widths = sorted(width for _, width in found)
+    width, wide = widths[len(found) // 2], widths[int(_MOST_WIDE * len(found))]
     scale = next(one for one in every if one.width == width)
     rows = []
     for at, own in found:
         levels = _levels(curve, at, own, settings)
         row = _one(curve, at, own, levels, scale) if levels is not None else None
-        if row is not None and row[1] >= settings.least_snr * row[2]:
-            rows.append(row)
+        if levels is None or row is None or not row[1] >= settings.least_snr * row[2] > 0:
+            continue
+        around = _levels(curve, max(0, at + own // 2 - wide // 2), wide, settings) or levels
+        rows.append(row + _area(curve, row[0], wide, around, scale, row[2]))
     if not rows:
         return _NONE
-    time, depth, error = np.array(sorted(rows)).T
-    dips = SingleDips(time, depth, error, depth / error, width)
+    time, depth, error, area, area_error = np.array(sorted(rows)).T
+    dips = SingleDips(time, depth, error, depth / error, width, area, area_error)
     return _NONE if _rises(curve, dips) >= max(1, len(time) / 2) else dips
 
 
@@ -334,6 +349,24 @@ def _one(
     # Depth below the levels on both sides, not below the running one.
     above = 0.5 * sum(levels) - float(curve.flux[centre] - curve.rest[centre])
     return time, above - float(scale.mean[best]), float(scale.scatter[best])
+
+
+def _area(
+    curve: Binned, middle: float, width: int, levels: tuple[float, float], scale: Boxes, error: float
+) -> tuple[float, float]:
+    """What lacks in twice a box about the middle, over the length of the common box, and its error.
+
+    The box of the best signal-to-noise ratio has half of the length of a triangle, and more of other shapes.
+    """
+    reach = (width + 1.0) * curve.step
+    near = slice(*np.searchsorted(curve.time, [middle - reach, middle + reach]))
+    ends = middle + np.array([-1.0, 1.0]) * width * curve.step
+    lack = np.interp(curve.time[near], ends, levels) - curve.flux[near]
+    area = float(np.trapezoid(lack, curve.time[near])) / (scale.width * curve.step)
+    # White noise of the points, and that of the medians of the levels.
+    points = 2.0 * reach / curve.step
+    of_level = 1.25 * points / np.sqrt(2.0 * max(width, 3) * scale.width)
+    return area, error * float(np.hypot(np.sqrt(points / scale.width), of_level))
 
 
 def _rises(curve: Binned, dips: SingleDips) -> int:

@@ -16,6 +16,8 @@ __all__ = ["DipSettings", "Dips", "find_dips"]
 Floats = NDArray[np.float64]
 
 _LEAST_POINTS = 20
+_AROUND = 64  # bins on both sides of dips without a period: twice the widest box
+_BROAD = 1.5  # durations: boxes end at 16 h, and the running level follows what is broader
 _PPT_RANGE = (1e-9, 1e9)
 
 
@@ -25,22 +27,25 @@ class Dips(NamedTuple):
     Attributes
     ----------
     n : int
-        Dips that were seen whole, with a level on both sides.
+        Dips that were seen whole, with a level on both sides; of more than 300 the deepest 300.
     period : float
-        Days from one of a kind to the next; NaN where there is but one, or where several would do.
+        Days from one of a kind to the next, the longest that will do; NaN where there is but one, or where
+        two prime fractions of it would do as well.
     time : float
-        Time of the first, of the deeper kind where there are two, in the unit of the time given.
+        Time of the first of these, of the deeper kind where there are two, in the unit of the time given.
     depth, depth_2 : float
         ppt, in the middle of the deeper and of the other kind; NaN for the latter where all are alike.
     phase_2 : float
         Time from a dip of the deeper kind to the next of the other, in periods.
     duration : float
         Days, at half depth.
+    rise : float
+        ppt above the level within three durations of the deeper kind, mean over one; 0 where there is none.
     significance : float
         Root of the summed squares of depths over the scatter of boxes as wide.
     certain : bool
-        Whether the period is more than one or two intervals: every dip but few is foreseen by it, and one at
-        least confirms it.
+        Whether the period is more than one or two intervals: every dip but few is foreseen by it, one at
+        least confirms it, the points contradict its fractions, and no other period foresees as many.
     periodic : bool
         Whether one period foresees the dips; two alike, or one of each kind, do not contradict one.
     """
@@ -52,6 +57,7 @@ class Dips(NamedTuple):
     depth_2: float = np.nan
     phase_2: float = np.nan
     duration: float = np.nan
+    rise: float = np.nan
     significance: float = 0.0
     certain: bool = False
     periodic: bool = False
@@ -113,6 +119,7 @@ def _described(curve: Binned, dips: SingleDips, found: Recurrence) -> Dips:
     first, second = dips.time[found.kind == 0], dips.time[found.kind == 1]
     depth, duration = _profile(curve, first, dips.width)
     depth_2 = _profile(curve, second, dips.width)[0] if len(second) else np.nan
+    broad, rise = _surroundings(curve, first, found.period, duration)
     apart = (second[0] - first[0]) / found.period if len(second) else np.nan
     return Dips(
         n=len(dips.time),
@@ -121,7 +128,8 @@ def _described(curve: Binned, dips: SingleDips, found: Recurrence) -> Dips:
         depth=depth,
         depth_2=depth_2,
         phase_2=float(apart % 1.0),
-        duration=duration,
+        duration=broad if broad > _BROAD * duration else duration,
+        rise=rise,
         significance=float(np.sqrt(np.sum(dips.snr**2))),
         certain=found.certain,
         periodic=found.periodic,
@@ -140,3 +148,36 @@ def _profile(curve: Binned, middles: Floats, width: int) -> tuple[float, float]:
     # The area over the depth: all of a box, half of a triangle.
     area = float(lack.sum()) / len(middles) * curve.step
     return depth, area / depth if depth > 0 else np.nan
+
+
+def _surroundings(curve: Binned, middles: Floats, period: float, duration: float) -> tuple[float, float]:
+    """Width until the light is half way back at its median, and how far it rises beside the dips."""
+    place = np.clip(np.searchsorted(middles, curve.time), 1, max(1, len(middles) - 1))
+    nearest = middles[np.clip(place - 1, 0, None)]
+    if len(middles) > 1:
+        nearest = np.where(2.0 * curve.time > middles[place - 1] + middles[place], middles[place], nearest)
+    away, reach = curve.time - nearest, _AROUND * curve.step
+    if np.isfinite(period):
+        away, reach = (away + 0.5 * period) % period - 0.5 * period, 0.5 * period
+    half = int(reach / curve.step)
+    bins = np.round(away / curve.step).astype(np.int64) + half
+    inside = (bins >= 0) & (bins <= 2 * half)
+    count = np.bincount(bins[inside], minlength=2 * half + 1)
+    flux, rest = (
+        np.bincount(bins[inside], one[inside], 2 * half + 1) / np.maximum(count, 1)
+        for one in (curve.flux, curve.rest)
+    )
+    seen = np.flatnonzero(count)
+    core = seen[np.abs(seen - half) <= 1]
+    if not len(core):
+        return 0.0, 0.0
+    back = 0.5 * (float(flux[core].min()) + float(np.median(flux[seen])))
+    up = seen[flux[seen] > back]
+    before, after = up[up < half], up[up > half]
+    width = (after[0] if len(after) else 2 * half) - (before[-1] if len(before) else 0) - 1
+    box = max(1, round(duration / curve.step)) if np.isfinite(duration) else 1
+    sums, counts = (np.concatenate([[0], np.cumsum(one)]) for one in (rest * count, count))
+    mean = (sums[box:] - sums[:-box]) / np.maximum(counts[box:] - counts[:-box], 1)
+    centre = np.arange(len(mean)) + 0.5 * (box - 1)
+    beside = np.abs(centre - half) <= 3.0 * box
+    return float(width * curve.step), float(mean[beside].max(initial=0.0))

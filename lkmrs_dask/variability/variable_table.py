@@ -37,6 +37,7 @@ __all__ = ["VARIABLES", "VariableSettings", "variable_rows"]
 Floats = NDArray[np.float64]
 
 _SURE = 0.7  # confidence from which on the longer of two light curves tells a star's class and period (ours)
+_MANY_DIPS = 4  # deep ones, with a certain period, make a binary of a star of another class (ours)
 _MORE = {"period": "; of an EB that of its dips where frequencies give none, or a part of it"}
 _UNITS = {"1/d": "1 / d", "ppt^2/uHz": ""}  # as FITS spells them; the second is a logarithm
 
@@ -47,12 +48,12 @@ def _feature(one: Feature) -> Column:
 
 
 _OF_DIPS = (
-    Column("n_dips", "int32", "Dips that were seen whole"),
+    Column("n_dips", "int32", "Dips that were seen whole; of more than 300 the deepest 300"),
     Column(
         "dips_period", "float64", "Days from one dip of a kind to the next; of equal dips half an orbit", "d"
     ),
     Column("dips_certain", "bool", "Whether more dips than one or two intervals tell that period"),
-    Column("dips_time", "float64", "Time of the first dip, of the deeper kind where there are two", "d"),
+    Column("dips_time", "float64", "Time of the first of these, of the deeper kind if there are two", "d"),
     Column("dips_depth", "float64", "Depth of that kind", "ppt"),
     Column("dips_depth_2", "float64", "Depth of the other kind; null where all dips are alike", "ppt"),
     Column("dips_duration", "float64", "Duration at half depth", "d"),
@@ -192,12 +193,21 @@ def _described(
     time, flux = one.curve.time, one.curve.flux
     vector = light_curve_features(time, flux, _peaks(row), star, settings.features)
     rule, dips = classify_by_rules(vector, settings.rules), find_dips(time, flux, settings.dips)
-    # Where frequencies say something dips must be sure to say more.
-    if not rule.variable_class or (rule.variable_class == UNCERTAIN and dips.certain):
-        of_dips = classify_by_dips(dips, star, settings.rules)
-        if of_dips.variable_class:
-            return vector, of_dips, _Eclipses(dips, True)
+    of_dips = classify_by_dips(dips, star, settings.rules)
+    if _dips_win(rule, dips, of_dips, settings.rules):
+        return vector, of_dips, _Eclipses(dips, True)
     return vector, rule, _Eclipses(dips, False)
+
+
+def _dips_win(rule: RuleClass, dips: Dips, of_dips: RuleClass, settings: RuleSettings) -> bool:
+    """Whether the class is that of dips: where frequencies say something these must be sure to say more."""
+    if not of_dips.variable_class or not rule.variable_class:
+        return bool(of_dips.variable_class)
+    if rule.variable_class == UNCERTAIN:
+        return dips.certain
+    # A star with eclipses that pulsates or has spots is a binary first.
+    sure = dips.certain and dips.n >= _MANY_DIPS and dips.depth > settings.transit_depth
+    return sure and rule.variable_class != "EB"
 
 
 def _peaks(row: Mapping[str, Any]) -> Peaks:

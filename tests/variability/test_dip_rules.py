@@ -47,6 +47,14 @@ PLANET = BINARY._replace(depth=8.0, depth_2=math.nan, phase_2=math.nan)
         (PLANET._replace(depth_2=4.0), RESTS, "EB"),
         (PLANET._replace(depth_2=4.0, certain=False), RESTS, ""),
         (PLANET._replace(depth_2=1.0), RESTS, ""),
+        # 2.5 km/s may be errors; every other transit is no second kind; tides raise the light beside dips.
+        (PLANET, StarParameters(rv_amplitude=2.5), ""),
+        (PLANET._replace(depth_2=7.8, phase_2=0.499), NOTHING, ""),
+        (PLANET._replace(depth_2=7.8, phase_2=0.3), NOTHING, "EB"),
+        (PLANET._replace(rise=3.0), MOVES, ""),
+        (PLANET._replace(rise=1.0), MOVES, "EB"),
+        # No light is left below zero.
+        (BINARY._replace(depth=1200.0), NOTHING, ""),
     ],
 )
 def test_class(dips: Dips, star: StarParameters, wanted: str) -> None:
@@ -64,8 +72,12 @@ def test_surer_with_more_dips() -> None:
     one_each = BINARY._replace(n=2, certain=False, period=math.nan)
     ones = (one_each, BINARY._replace(n=3, certain=False), BINARY)
     scores = [classify_by_dips(one, NOTHING).scores["EB"] for one in ones]
-    # Two and a half, four and five of five weights: dips, regular (twice), a period, certain.
-    assert scores == [pytest.approx(0.6), pytest.approx(0.8), pytest.approx(1.0)]
+    # 3, 3.25 and 5 of five weights: dips, regular (twice), a period (a quarter), certain (the rest).
+    assert scores == [pytest.approx(0.6), pytest.approx(0.65), pytest.approx(1.0)]
+    # None is sure without a certain period; with one the model of frequencies does not overrule it (0.55).
+    moving = [classify_by_dips(one, MOVES).scores["EB"] for one in ones]
+    assert max(moving[:2]) < 0.7
+    assert 0.55 * classify_by_dips(BINARY, RESTS).scores["EB"] > 0.5
 
 
 def test_thresholds_are_those_of_the_settings() -> None:
@@ -86,6 +98,9 @@ def test_thresholds_are_those_of_the_settings() -> None:
         (3.3334, BINARY, 10.0),
         (5.2, BINARY, 5.2),
         (20.0, BINARY, 20.0),
+        # Of many multiples one is always near.
+        (10.0 / 7.03, BINARY, 10.0 / 7.03),
+        (10.0 / 21.0, BINARY, 10.0 / 21.0),
         (5.0, BINARY._replace(certain=False), 5.0),
         (5.0, Dips(), 5.0),
         (math.nan, BINARY._replace(certain=False), 10.0),

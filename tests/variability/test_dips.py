@@ -56,6 +56,14 @@ def red(time: Floats, memory: float, rng: np.random.Generator) -> Floats:
     return np.array(values)
 
 
+def exposed(time: Floats, period: float, zero: float, depth: float, duration: float, flat: float) -> Floats:
+    """Flux less trapezoids, integrated over long cadences; `flat` is the share at the full depth."""
+    parts = time[:, None] + LONG * (np.arange(9) - 4) / 9.0
+    away = np.abs((parts - zero + 0.5 * period) % period - 0.5 * period) / (0.5 * duration)
+    lack: Floats = np.clip((1.0 - away) / (1.0 - flat), 0.0, 1.0)
+    return 1.0 - depth * lack.mean(axis=1)
+
+
 def plainly(time: Floats, flux: Floats) -> list[float]:
     """Middles of groups of three points or more that lie 8 robust sigma below a running median of 3 d."""
     level = np.array([np.median(flux[np.abs(time - here) <= 1.5]) for here in time])
@@ -81,6 +89,20 @@ def test_dips_are_those_that_a_plain_loop_finds(seed: int) -> None:
     assert len(found.time) == len(wanted) >= 5
     # Middles agree within a cadence: an eclipse of twelve points is sampled where it is.
     np.testing.assert_allclose(found.time, wanted, atol=LONG)
+
+
+@pytest.mark.parametrize("cadences", [150.5, 287.5, 433.5])
+@pytest.mark.parametrize(("depth", "duration", "flat"), [(0.015, 0.12, 0.6), (0.2, 0.06, 0.0)])
+def test_sampling_makes_no_second_kind(cadences: float, depth: float, duration: float, flat: float) -> None:
+    """Of a period of k + 1/2 cadences every other dip is sampled alike; short ones have few points."""
+    time, period = np.arange(0.0, 90.0, LONG), cadences * LONG
+    for seed in range(4):
+        rng = np.random.default_rng([seed, int(cadences)])
+        flux = exposed(time, period, period * rng.random(), depth, duration, flat)
+        found = find_dips(time, flux + rng.normal(0.0, 5e-5, len(time)))
+        assert found.period == pytest.approx(period, rel=1e-3)
+        assert found.certain
+        assert math.isnan(found.depth_2)
 
 
 def test_period_is_that_of_box_least_squares() -> None:
@@ -157,6 +179,23 @@ def test_missed_dips_are_no_longer_period() -> None:
     assert found.certain
 
 
+@pytest.mark.parametrize("period", [31.689, 48.815])
+def test_sectors_years_apart_tell_no_period(period: float) -> None:
+    """Intervals of years are many periods, and which fractions of them the points cannot tell."""
+    parts = [start + sector() for start in (0.0, 740.0, 1470.0, 2200.0)]
+    time = np.concatenate(parts)
+    for zero in np.arange(0.0, period, 1.7):
+        flux = eclipses(time, period, zero, (0.2, 0.0)) + np.random.default_rng(1).normal(
+            0.0, 1e-3, len(time)
+        )
+        found = find_dips(time, flux)
+        if found.certain:
+            assert found.period == pytest.approx(period, abs=0.01)
+        elif np.isfinite(found.period):
+            # At most one fraction of it is allowed.
+            assert found.period / period == pytest.approx(round(found.period / period), abs=0.01)
+
+
 def test_years_of_kepler_keep_count() -> None:
     """A period of two intervals would lose count in 1,400 d: the line is drawn from the nearest dips on."""
     time = np.arange(0.0, 1400.0, LONG)
@@ -220,6 +259,42 @@ def test_noise_has_no_recurring_dips(of: object, memory: float) -> None:
         rng = np.random.default_rng([seed, int(10 * memory)])
         noise = rng.normal(size=len(time)) + (red(time, memory, rng) if memory else 0.0)
         assert find_dips(time, 1.0 + 2e-3 * noise).n < 2
+
+
+@pytest.mark.parametrize("period", [16.0, 27.2])
+def test_wide_minima_are_as_wide_as_they_are(period: float) -> None:
+    """Cusps of a spotted or a contact star: boxes of 16 h see only their tips."""
+    time = np.arange(0.0, 90.0, LONG)
+    flux = 1.0 + 0.1 * np.abs(np.cos(np.pi * (time - 5.0) / period))
+    found = find_dips(time, flux + np.random.default_rng(1).normal(0.0, 1e-4, len(time)))
+    assert found.n >= 3
+    # Half way to the median, which is at cos(45 deg): arcsin(0.354) on both sides, within two bins.
+    assert found.duration == pytest.approx(2.0 * math.asin(0.5**1.5) / math.pi * period, abs=0.1)
+
+
+def test_tides_raise_the_light_beside_dips() -> None:
+    time, rng = campaign(), np.random.default_rng(2)
+    away = (time - 4.0 + 5.5) % 11.0 - 5.5
+    dip = 0.02 * np.exp(-0.5 * (away / 0.08) ** 2)
+    for share in (0.0, 0.5):
+        tide = share * 0.02 * np.exp(-0.5 * ((away - 0.25) / 0.1) ** 2)
+        found = find_dips(time, 1.0 - dip + tide + rng.normal(0.0, 2e-4, len(time)))
+        assert found.n == 7
+        # Means over a duration are lower than the peak.
+        assert found.rise == pytest.approx(20.0 * share, abs=20.0 * share * 0.4 + 0.5)
+
+
+def test_boxes_without_scatter() -> None:
+    """Of boxes of four points only one has no gap within: it is its own level."""
+    time = [
+        2.21, 4.81, 6.42, 6.76, 7.11, 7.31, 7.68, 12.08, 12.39, 13.32, 16.69, 16.89,
+        18.35, 18.99, 20.02, 20.31, 20.87, 21.03, 24.5, 25.24, 27.32, 27.93, 28.86, 29.81,
+    ]  # fmt: skip
+    flux = [
+        2230.0, 2.11, 0.0149, 1.39, 157.0, 0.803, 0.00244, 5.67e-5, 217.0, 0.00573, 0.0783, 0.0169,
+        0.00232, 19.1, 1.46e-5, 112.0, 0.000188, 101.0, 440.0, 87.6, 51500.0, 0.649, 2.49, 44.9,
+    ]  # fmt: skip
+    assert find_dips(time, flux).n == 0
 
 
 def test_order_bad_values_and_units_do_not_matter() -> None:

@@ -48,12 +48,14 @@ STARS = {
     "constant": np.ones(len(TIME)),
     "planet": dips(TIME, 0.012, 0.0),
     "pulsator": 1.0 + 0.01 * np.sin(2 * np.pi * 14.3 * TIME) + 0.006 * np.sin(2 * np.pi * 17.9 * TIME),
+    "pulsating binary": dips(TIME, 0.12, 0.05) + 0.004 * np.sin(2 * np.pi * 14.3 * TIME),
     "broken": np.full(len(TIME), np.nan),
 }
 KNOWN = {
     "rare": StarParameters(5800.0, 4.4, 4.7, 40.0),
     "planet": StarParameters(5800.0, 4.4, 4.7, 0.2),
     "pulsator": StarParameters(7500.0, 4.0, 2.0, 3.0),
+    "pulsating binary": StarParameters(7500.0, 4.0, 2.0, 0.5),
 }
 
 
@@ -134,6 +136,20 @@ def test_others_are_as_they_were(
     assert (rows["pulsator"]["rule_class"], rows["pulsator"]["from_dips"]) == ("DSCT", False)
     assert rows["broken"]["problem"] is not None
     assert (rows["broken"]["from_dips"], rows["broken"]["n_dips"]) == (None, None)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_binary_that_pulsates_is_a_binary(
+    light_curves: pa.Table, frequencies: pa.Table, classifier: Classifier, trained: bool
+) -> None:
+    """Frequencies alone make a delta Sct star of it, or one of several regimes."""
+    found = variable_rows(frequencies, light_curves, KNOWN, classifier=classifier if trained else None)
+    row = rows_of(found)["pulsating binary"]
+    assert row["n_peaks"] > 0
+    assert (row["variable_class"], row["rule_class"], row["from_dips"]) == ("EB", "EB", True)
+    # The weight of the rules is 0.55: surer than the model can be of anything else.
+    assert row["confidence"] > 0.5
+    assert row["period"] == row["dips_period"] == pytest.approx(PERIOD, abs=0.02)
 
 
 def test_settings_reach_the_search(light_curves: pa.Table, frequencies: pa.Table) -> None:

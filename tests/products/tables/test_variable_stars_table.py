@@ -41,10 +41,13 @@ PEAKS = {
 
 
 def test_what_a_class_rests_on() -> None:
-    overruled = DIPS | {"variable_class": "rotation"}
+    overruled = DIPS | {"variable_class": "rotation", "n_peaks": 3}
     unknown = {"variable_class": "EB"}
-    found = rows(DIPS, PEAKS, overruled, unknown).column("class_from").to_pylist()
-    assert found == ["dips", "frequencies", "frequencies", "frequencies"]
+    unsure = DIPS | {"variable_class": "uncertain"}
+    found = rows(DIPS, PEAKS, overruled, unknown, unsure, unsure | {"n_peaks": 4})
+    assert found.column("class_from").to_pylist() == [
+        "dips", "frequencies", "frequencies", "frequencies", "dips", "frequencies",
+    ]  # fmt: skip
 
 
 def test_a_list_of_stars_by_dips_alone(tmp_path: Path) -> None:
