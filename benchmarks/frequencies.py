@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import tempfile
 import time
@@ -28,6 +27,7 @@ import numpy as np
 from timing import compare, parser, report
 
 from lkmrs_dask.errors import LkmrsError
+from lkmrs_dask.pipeline.memory import peak_memory_mb
 from lkmrs_dask.readers.light_curves.reading import light_curve_files, read_light_curve
 from lkmrs_dask.readers.light_curves.stitching import stitch
 from lkmrs_dask.variability import Frequencies, find_frequencies, periodogram
@@ -195,7 +195,8 @@ def extract(curve: Curve) -> Done:
     except LkmrsError:
         n = 0
     taken = time.thread_time() - start
-    return Done(kind, taken, n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    # Not RUSAGE_SELF, which knows the memory of the process that started this one too.
+    return Done(kind, taken, n, peak_memory_mb())
 
 
 def synthetic_survey(n_curves: int) -> list[Curve]:
