@@ -96,12 +96,21 @@ def read_properties(path: Path) -> dict[str, str]:
     return result
 
 
+def _is_file(path: Path) -> bool:
+    """Whether there is a file; where nobody answers some versions of universal-pathlib raise."""
+    try:
+        return path.is_file()
+    except OSError as fault:
+        nobody = "; is there a network, and is the address right?" if is_remote(path) else ""
+        raise CatalogError(f"{path}: cannot be read ({fault}){nobody}") from fault
+
+
 def resolve_root(path: Path) -> Path:
     """Return the catalogue's own folder: of a collection, that of its primary table."""
     if not is_remote(path) and not path.is_dir():
         raise CatalogError(f"{path}: no such folder; a catalogue is a folder with a file hats.properties")
     collection = path / "collection.properties"
-    if collection.is_file():
+    if _is_file(collection):
         primary = read_properties(collection).get("hats_primary_table_url")
         if not primary or not (is_remote(path) or (path / primary).is_dir()):
             raise CatalogError(f"{collection}: hats_primary_table_url names no folder beside it: {primary}")
@@ -118,7 +127,7 @@ def read_info(root: Path) -> HatsInfo:
         When the folder has no properties, or they lack what every HATS catalogue states.
     """
     files = [root / name for name in ("hats.properties", "properties")]
-    present = [file for file in files if file.is_file()]
+    present = [file for file in files if _is_file(file)]
     if not present:
         nobody = ", or nobody answers there: is there a network?" if is_remote(root) else ""
         raise CatalogError(

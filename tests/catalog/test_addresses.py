@@ -162,3 +162,14 @@ def test_stores_whose_reader_is_not_installed(
 def test_without_anybody_there_the_error_says_so() -> None:
     with pytest.raises(CatalogError, match="is there a network"):
         lk.open_catalog("http://127.0.0.1:9/sky")
+
+
+def test_a_folder_that_fails_says_what_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some versions of universal-pathlib do where nobody answers; here of a disk."""
+
+    def fail(path: Path) -> bool:
+        raise OSError(5, "input/output error")
+
+    monkeypatch.setattr(Path, "is_file", fail)
+    with pytest.raises(CatalogError, match=r"collection\.properties: cannot be read .*input/output error"):
+        lk.open_catalog(tmp_path)

@@ -70,7 +70,10 @@ def stored(target: Path) -> list[tuple]:
     rows = []
     for order, pixel in pairs:
         folder = target / f"dataset/Norder={order}/Dir={int(pixel) // 10_000 * 10_000}"
-        rows += [tuple(row.values()) for row in pq.read_table(folder / f"Npix={pixel}.parquet").to_pylist()]
+        rows += [
+            tuple(row.values())
+            for row in pq.read_table(folder / f"Npix={pixel}.parquet", partitioning=None).to_pylist()
+        ]
     return rows
 
 
