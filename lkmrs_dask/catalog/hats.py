@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from lkmrs_dask.catalog.places import is_remote, read_footer
+from lkmrs_dask.catalog.places import is_remote, read_footer, what_else
 from lkmrs_dask.errors import CatalogError
 from lkmrs_dask.schema import HEALPIX_COLUMN
 from lkmrs_dask.sky.tiling import Tiling
@@ -101,8 +101,7 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as fault:
-        nobody = "; is there a network, and is the address right?" if is_remote(path) else ""
-        raise CatalogError(f"{path}: cannot be read ({fault}){nobody}") from fault
+        raise CatalogError(f"{path}: cannot be read ({fault}){what_else(path)}") from fault
 
 
 def resolve_root(path: Path) -> Path:

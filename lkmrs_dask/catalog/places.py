@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from lkmrs_dask.errors import CatalogError
 
-__all__ = ["change_of", "is_remote", "open_parquet", "place_of", "read_footer", "unread"]
+__all__ = ["change_of", "is_remote", "open_parquet", "place_of", "read_footer", "unread", "what_else"]
 
 
 def place_of(path: str | Path) -> Path:
@@ -57,9 +57,14 @@ def change_of(path: Path) -> tuple[int, float]:
     return found.st_size, found.st_mtime
 
 
+def what_else(path: Path) -> str:
+    """What else may be the matter where an address cannot be read; nothing for a folder."""
+    return "; is there a network, and is the address right?" if is_remote(path) else ""
+
+
 def unread(path: Path, fault: Exception) -> CatalogError:
     """Make the error for a file that cannot be read; of an address it says what else may be the matter."""
-    more = "; is there a network, and is the address right?" if is_remote(path) else ""
+    more = what_else(path)
     if isinstance(fault, ValueError) and "range requests" in str(fault):
         more = "; its server gives whole files only, and Parquet is read in parts: download the catalogue"
     return CatalogError(f"{path}: cannot be read as Parquet ({fault}){more}")

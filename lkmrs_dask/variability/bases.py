@@ -103,8 +103,8 @@ def _log_chance(hits: int, of: int, chance: float) -> float:
     return float(np.log(max(bdtrc(hits - 1, of, chance), 1e-300))) if hits > 0 else 0.0
 
 
-def multiples_of(frequency: Floats, base: float, tolerance: float) -> NDArray[np.bool_]:
-    """Which frequencies are multiples of a base, itself included, within a tolerance, all 1/d."""
+def multiples_of(frequency: Floats, base: float, tolerance: float | Floats) -> NDArray[np.bool_]:
+    """Which frequencies are multiples of a base, itself included, within a tolerance or each its own, 1/d."""
     order = np.rint(frequency / base)
     return (order >= 1) & (np.abs(frequency - order * base) <= tolerance)
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.variability.dip_periods import Recurrence, recurrence
 from lkmrs_dask.variability.dip_search import Binned, DipSettings, SingleDips, binned, single_dips
+from lkmrs_dask.variability.series import ppt_about
 
 __all__ = ["DipSettings", "Dips", "find_dips"]
 
@@ -18,7 +19,6 @@ Floats = NDArray[np.float64]
 _LEAST_POINTS = 20
 _AROUND = 64  # bins on both sides of dips without a period: twice the widest box
 _BROAD = 1.5  # durations: boxes end at 16 h, and the running level follows what is broader
-_PPT_RANGE = (1e-9, 1e9)
 
 
 class Dips(NamedTuple):
@@ -101,11 +101,8 @@ def find_dips(time: ArrayLike, flux: ArrayLike, settings: DipSettings | None = N
     middle = float(np.median(flux)) if len(flux) >= _LEAST_POINTS else np.nan
     if not middle > 0:
         return Dips()
-    with np.errstate(over="ignore", invalid="ignore"):
-        ppt = 1e3 * (flux / middle - 1.0)
-        reach = float(np.ptp(ppt))
-    # Less is the rounding of constant flux, more is no relative flux.
-    if not _PPT_RANGE[0] < reach < _PPT_RANGE[1]:
+    ppt = ppt_about(flux, middle)
+    if ppt is None:
         return Dips()
     curve = binned(time, ppt)
     dips = single_dips(curve, settings)

@@ -20,6 +20,7 @@ from lkmrs_dask.variability.flicker import (
     power_density,
 )
 from lkmrs_dask.variability.peaks import Peaks, peaks_of
+from lkmrs_dask.variability.series import ppt_about
 from lkmrs_dask.variability.shape import (
     alternation,
     fit_fourier,
@@ -33,7 +34,6 @@ __all__ = ["FeatureSettings", "Peaks", "StarParameters", "as_mapping", "light_cu
 Floats = NDArray[np.float64]
 
 _LEAST_POINTS = 10
-_PPT_RANGE = (1e-9, 1e9)
 _LOW_SIGMA, _FLARE_SIGMA = 4.0, 5.0
 _ETA_BIN = 0.5 / 24.0  # d
 _NU_MAX_OF_DWARFS = 1200.0  # uHz: their oscillations are too weak to be looked for
@@ -162,12 +162,9 @@ def light_curve_features(
     values |= _of_peaks(peaks, tolerance, nyquist_frequency(time), settings)
     middle = float(np.median(flux)) if len(flux) else np.nan
     if len(time) >= _LEAST_POINTS and span > 0 and middle > 0:
-        with np.errstate(over="ignore", invalid="ignore"):
-            ppt = 1e3 * (flux / middle - 1.0)
-            reach = float(np.ptp(ppt))
         values["span"] = span
-        # Less is the rounding of constant flux, more is no relative flux.
-        if _PPT_RANGE[0] < reach < _PPT_RANGE[1]:
+        ppt = ppt_about(flux, middle)
+        if ppt is not None:
             values |= _of_points(time, ppt) | _of_noise(time, ppt, star)
             simplest = simplest_base(time, ppt, values["f_main"], values["f_base"])
             if simplest != values["f_base"]:

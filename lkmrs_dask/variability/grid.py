@@ -61,6 +61,12 @@ class FrequencyGrid:
         return values
 
 
+def peak_shift(left: float, top: float, right: float) -> float:
+    """Bins from a local maximum to the vertex of the parabola through it and its neighbours: half at most."""
+    bend = left - 2.0 * top + right
+    return 0.0 if bend >= 0 else float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))
+
+
 def nyquist(time: Floats) -> float:
     """Half the rate of the median interval of rising times, cycles per day."""
     return float(0.5 / np.median(np.diff(time)))

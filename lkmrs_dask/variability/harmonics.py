@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
+from lkmrs_dask.variability.bases import multiples_of
+
 __all__ = ["DIVISORS", "Matches", "chain", "expected_by_chance", "find_series", "match_multiples"]
 
 Floats = NDArray[np.float64]
@@ -60,7 +62,7 @@ def match_multiples(
     """
     multiple = np.rint(frequency / base)
     near = np.maximum(least, match * np.hypot(error, multiple * base_error))
-    hit = (multiple >= 1) & (np.abs(frequency - multiple * base) <= near)
+    hit = multiples_of(frequency, base, near)
     return Matches(multiple.astype(np.int64), hit, np.minimum(1.0, 2.0 * near / base))
 
 

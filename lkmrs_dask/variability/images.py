@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lkmrs_dask.variability.grid import peak_shift
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency, residual_variance
 from lkmrs_dask.variability.transform import PAD, Transforms, interpolate
 
@@ -86,9 +87,7 @@ def find_mirror(transforms: Transforms, nyquist: float) -> Mirror | None:
     if not len(heights) or heights.max() < _COHERENT:
         return None
     k = low + int(heights.argmax())
-    left, top, right = np.abs(window[PAD + k - 1 : PAD + k + 2])
-    bend = left - 2.0 * top + right
-    place = float(k) if bend >= 0 else k + float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))
+    place = k + peak_shift(*np.abs(window[PAD + k - 1 : PAD + k + 2]))
     return Mirror(place, complex(transforms.window_at(np.array([place]))[0, 0]))
 
 
@@ -194,17 +193,20 @@ def _folded(transforms: Transforms, found: Sinusoids, middle: float, turned: com
 
 def near_image(transforms: Transforms, place: Floats) -> NDArray[np.bool_]:
     """Which places are so near the mirror, some 0.4/T, that a frequency and its image are one peak."""
-    if not len(place):
-        return np.zeros(0, bool)
-    image = np.abs(transforms.window_at(2.0 * place)[0])
-    return (place > 0.5 * transforms.grid.last) & (image >= _OVERLAP)
+    return np.abs(_images(transforms, place)) >= _OVERLAP
 
 
 def seen_amplitude(transforms: Transforms, found: Sinusoids) -> Floats:
     """Height of each sinusoid's peak: where it is one with its image not the amplitude, which is unsure."""
-    amplitude: Floats = np.abs(found.phasor)
-    near = near_image(transforms, found.place)
-    if near.any():
-        image = transforms.window_at(2.0 * found.place[near])[0]
-        amplitude[near] = np.abs(found.phasor[near].conj() + image * found.phasor[near])
+    z, image = found.phasor, _images(transforms, found.place)
+    amplitude: Floats = np.where(np.abs(image) >= _OVERLAP, np.abs(z.conj() + image * z), np.abs(z))
     return amplitude
+
+
+def _images(transforms: Transforms, place: Floats) -> Complexes:
+    """Overlap of places in the upper half of the grid with their images; 0 in the lower half."""
+    image = np.zeros(len(place), np.complex128)
+    high = place > 0.5 * transforms.grid.last
+    if high.any():  # the window takes a transform
+        image[high] = transforms.window_at(2.0 * place[high])[0]
+    return image

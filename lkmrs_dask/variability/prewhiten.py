@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkmrs_dask.variability.frequency_settings import FrequencySettings
-from lkmrs_dask.variability.grid import FrequencyGrid, nyquist
+from lkmrs_dask.variability.grid import FrequencyGrid, nyquist, peak_shift
 from lkmrs_dask.variability.images import Mirror, find_mirror, overlaps, settled, start_near_image
 from lkmrs_dask.variability.joint_fit import Sinusoids, fit_in_frequency
 from lkmrs_dask.variability.noise import is_mirrored, local_noise, rough_noise
 from lkmrs_dask.variability.transform import PAD, TAPS, Transforms, interpolate, interpolation_weights
 
-__all__ = ["Prewhitened", "Spectrum", "Wanted", "prewhiten"]
+__all__ = ["Prewhitened", "Spectrum", "Wanted", "most_frequencies", "prewhiten"]
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -47,14 +47,14 @@ class Spectrum:
     def __init__(self, transforms: Transforms) -> None:
         self._transforms = transforms
         grid = transforms.grid
-        self._nyquist = nyquist(transforms.series.time) / grid.step
         self.reach = min(int(_REACH * grid.oversampling), grid.last)
         self.set(transforms.data.copy())
 
     @cached_property
     def mirror(self) -> Mirror | None:
         """Of the sampling, where the grid ends at it."""
-        return find_mirror(self._transforms, self._nyquist)
+        end = nyquist(self._transforms.series.time) / self._transforms.grid.step
+        return find_mirror(self._transforms, end)
 
     @cached_property
     def _around(self) -> Complexes:
@@ -79,10 +79,8 @@ class Spectrum:
         return float(np.linalg.norm(np.abs(phasor[far]) * lobes))
 
     def refine(self, k: int) -> float:
-        """Place of the vertex of the parabola through a local maximum and its neighbours."""
-        left, middle, right = self.power[k - 1], self.power[k], self.power[k + 1]
-        bend = left - 2.0 * middle + right
-        return float(k) if bend >= 0 else k + float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))
+        """Place of a local maximum between the bins."""
+        return k + peak_shift(*self.power[k - 1 : k + 2])
 
     def phasor(self, place: float) -> complex:
         """Of the sinusoid that explains a peak, its image at the negative frequency included."""

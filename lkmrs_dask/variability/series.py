@@ -9,12 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from lkmrs_dask.errors import CatalogError, UsageError
 
-__all__ = ["LEAST_POINTS", "Series", "clean_series", "in_order", "usable"]
+__all__ = ["LEAST_POINTS", "Series", "clean_series", "in_order", "ppt_about", "usable"]
 
 Floats = NDArray[np.float64]
 
 LEAST_POINTS = 10
 """With fewer points a spectrum says nothing."""
+
+_PPT_RANGE = (1e-9, 1e9)
 
 
 class Series(NamedTuple):
@@ -94,6 +96,14 @@ def clean_series(time: ArrayLike, flux: ArrayLike, flux_err: ArrayLike | None = 
         t - time_zero, y - mean, weights, time_zero, mean, float(t[-1] - t[0]), e, n_dropped,
         n_before - len(t),
     )  # fmt: skip
+
+
+def ppt_about(flux: Floats, middle: float) -> Floats | None:
+    """Relative flux in ppt about a positive median; None where it varies by rounding alone, or beyond all."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        ppt = 1e3 * (flux / middle - 1.0)
+        reach = float(np.ptp(ppt))
+    return ppt if _PPT_RANGE[0] < reach < _PPT_RANGE[1] else None
 
 
 def usable(

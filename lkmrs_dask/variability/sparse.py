@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from lkmrs_dask.checked import is_number, is_whole
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.variability.bands import Bands, clean_bands
-from lkmrs_dask.variability.grid import MOST_BINS
+from lkmrs_dask.variability.grid import MOST_BINS, peak_shift
 from lkmrs_dask.variability.harmonic_fit import explained_share
 from lkmrs_dask.variability.second_look import looked_at, separate_peaks
 
@@ -266,7 +266,4 @@ def _refined(frequency: Floats, power: Floats, at: int) -> float:
     """Top of the parabola through a maximum and its neighbours; the frequency itself at an end."""
     if not 0 < at < len(frequency) - 1:
         return float(frequency[at])
-    left, top, right = power[at - 1 : at + 2]
-    bend = left - 2.0 * top + right
-    shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
-    return float(frequency[at] + np.clip(shift, -1.0, 1.0) * (frequency[1] - frequency[0]))
+    return float(frequency[at] + peak_shift(*power[at - 1 : at + 2]) * (frequency[1] - frequency[0]))
