@@ -28,10 +28,11 @@ PEER = "hats-import, 2 workers"
 
 def ours(raw: Path, out: Path, workers: int | None) -> None:
     """Build with lkmrs_dask on two threads or two worker processes."""
-    from lkmrs_dask.pipeline.cluster import Place, open_crew
+    from lkmrs_dask.pipeline.cluster import open_crew
     from lkmrs_dask.pipeline.draft import Draft
     from lkmrs_dask.pipeline.ingest import ingest
     from lkmrs_dask.pipeline.job import Settings
+    from lkmrs_dask.pipeline.place import Place
     from lkmrs_dask.pipeline.progress import Reporter
     from lkmrs_dask.pipeline.readings import readings_of
     from lkmrs_dask.pipeline.survey import Survey

@@ -29,8 +29,8 @@ NEEDS = ("star_id", "mjd", "rv", "rv_err")
 def measurements_of(survey: Path | None, scale: float, folder: Path) -> pa.Table:
     """Velocities of a survey, or of a synthetic one that is made for this."""
     from lkmrs_dask import open_catalog
-    from lkmrs_dask.pipeline.cluster import Place
     from lkmrs_dask.pipeline.job import read_job
+    from lkmrs_dask.pipeline.place import Place
     from lkmrs_dask.pipeline.progress import Reporter
     from lkmrs_dask.pipeline.run import run_job
     from lkmrs_dask.synthetic.survey import make_survey

@@ -113,8 +113,8 @@ def main(arguments: list[str] | None = None) -> dict:
     options = parser(__doc__ or "", "recovery.json")
     options.add_argument("--seed", type=int, default=1, help="of the synthetic survey")
     options = options.parse_args(arguments)
-    from lkmrs_dask.pipeline.cluster import Place
     from lkmrs_dask.pipeline.job import read_job
+    from lkmrs_dask.pipeline.place import Place
     from lkmrs_dask.pipeline.run import run_job
     from lkmrs_dask.pipeline.synth import write_raw
 

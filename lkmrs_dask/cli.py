@@ -98,7 +98,7 @@ def synth(
     **where: Any,
 ) -> None:
     """Write a synthetic survey at the paper's numbers: raw files of LAMOST and others, and the truth."""
-    from lkmrs_dask.pipeline.cluster import Place
+    from lkmrs_dask.pipeline.place import Place
     from lkmrs_dask.pipeline.synth import write_catalogs, write_raw
 
     if hats and (flux or flux_stars or text_only):
@@ -142,8 +142,8 @@ def run(
     **where: Any,
 ) -> None:
     """Carry out a job, or go on with it: raw files to catalogues, tables, figures and summary.json."""
-    from lkmrs_dask.pipeline.cluster import Place
     from lkmrs_dask.pipeline.job import read_job
+    from lkmrs_dask.pipeline.place import Place
 
     if dry_run:
         from lkmrs_dask.pipeline.plan import plan_run
@@ -185,7 +185,7 @@ def ingest(
 ) -> None:
     """Add raw files (tables, FITS spectra, folders of them) to a survey; only what they touch is redone."""
     from lkmrs_dask.pipeline.add import add_files, drop_files
-    from lkmrs_dask.pipeline.cluster import Place
+    from lkmrs_dask.pipeline.place import Place
 
     if drop:
         _finish(drop_files(files, out, place=Place(**where)), out)
@@ -202,7 +202,8 @@ def verify(survey: Path, mend: bool, **where: Any) -> None:
     """Check a survey: checksums, rows, order, pixels, one partition per star."""
     from lkmrs_dask.pipeline.add import repair
     from lkmrs_dask.pipeline.check import verify_survey
-    from lkmrs_dask.pipeline.cluster import Place, open_crew
+    from lkmrs_dask.pipeline.cluster import open_crew
+    from lkmrs_dask.pipeline.place import Place
     from lkmrs_dask.pipeline.survey import Survey
 
     folder, place = Survey(survey), Place(**where)
@@ -278,7 +279,7 @@ def bench(name: str | None, options: tuple[str, ...]) -> None:
 @place_options
 def demo(out: Path, stars: int, **where: Any) -> None:
     """Make a small synthetic survey in LAMOST's formats and carry out the main job on it."""
-    from lkmrs_dask.pipeline.cluster import Place
     from lkmrs_dask.pipeline.demo import run_demo
+    from lkmrs_dask.pipeline.place import Place
 
     _finish(run_demo(out, stars, Place(**where)), out / "survey")

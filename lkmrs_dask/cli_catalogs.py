@@ -89,8 +89,8 @@ def crossmatch(
     **options: Any,
 ) -> None:
     """Match two HATS catalogues on the sky, exactly at all borders; the result has LEFT's partitions."""
-    from lkmrs_dask.pipeline.cluster import Place
     from lkmrs_dask.pipeline.match import match_files
+    from lkmrs_dask.pipeline.place import Place
 
     if max_pairs is not None:
         options["max_pairs"] = max_pairs
@@ -153,8 +153,9 @@ def import_(
     jinabase, or table for any other; or light_curves: files, and folders of FITS files, of Kepler, K2, TESS.
     Their --targets are a table (CSV, FITS, Parquet) with mission, target_id, ra, dec and, if there, star_id.
     """
-    from lkmrs_dask.pipeline.cluster import Place, open_crew
+    from lkmrs_dask.pipeline.cluster import open_crew
     from lkmrs_dask.pipeline.external import build_external
+    from lkmrs_dask.pipeline.place import Place
 
     given = {name: value for name, value in {**options, "id": id_column}.items() if value is not None}
     of_curves: dict[str, Any] = {"flux": flux, "targets": targets, "max_stars": max_stars,

@@ -170,7 +170,7 @@ def train(
     **where: Any,
 ) -> None:
     """Make the classifier's training table in folder OUT, and say how good what it teaches is."""
-    from lkmrs_dask.pipeline.cluster import Place
+    from lkmrs_dask.pipeline.place import Place
     from lkmrs_dask.pipeline.progress import Reporter
     from lkmrs_dask.pipeline.train import train_files
 

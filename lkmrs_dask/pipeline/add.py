@@ -9,10 +9,10 @@ from typing import Any
 
 from lkmrs_dask.errors import LkmrsError, UsageError
 from lkmrs_dask.pipeline.check import Checked, forget, verify_survey
-from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.inputs import InputSpec
 from lkmrs_dask.pipeline.job import Job
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.readings import (
     Reading,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lkmrs_dask.catalog.receipts import Receipt, WrittenFile, code_fingerprint, fingerprint
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.progress import Reporter

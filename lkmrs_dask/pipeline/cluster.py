@@ -16,7 +16,7 @@ from lkmrs_dask import __version__
 from lkmrs_dask.catalog.receipts import code_fingerprint
 from lkmrs_dask.catalog.running import cores
 from lkmrs_dask.errors import LkmrsError, UsageError
-from lkmrs_dask.pipeline.crew import NO_WORKERS, PATIENCE, WINDOW, Crew
+from lkmrs_dask.pipeline.crew import NO_WORKERS, PATIENCE, Crew
 from lkmrs_dask.pipeline.interrupts import heed_interrupts
 from lkmrs_dask.pipeline.memory import peak_memory_mb
 from lkmrs_dask.pipeline.place import Place
@@ -24,7 +24,7 @@ from lkmrs_dask.pipeline.place import Place
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
-__all__ = ["WINDOW", "Crew", "Place", "open_crew"]
+__all__ = ["open_crew"]
 
 _ROOM = 0.2  # least share of a worker's memory that must be left for its pieces
 _SHOWN = 3  # workers named in a message

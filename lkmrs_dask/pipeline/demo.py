@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.job import read_job
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.run import run_job
 

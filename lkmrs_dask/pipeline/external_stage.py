@@ -12,7 +12,7 @@ from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.catalog.receipts import Receipt, WrittenFile, code_fingerprint, fingerprint
 from lkmrs_dask.catalog.set_aside import set_aside_path
 from lkmrs_dask.errors import CatalogError, LkmrsError, UsageError
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external import build_external
 from lkmrs_dask.pipeline.external_places import table_path

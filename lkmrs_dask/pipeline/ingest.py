@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lkmrs_dask.catalog.layout import StarPlaces, gather_sightings, place_stars
 from lkmrs_dask.catalog.receipts import write_array
 from lkmrs_dask.errors import InputError, LkmrsError
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft, Found
 from lkmrs_dask.pipeline.partitions import CatalogWork, write_rows
 from lkmrs_dask.pipeline.progress import Reporter

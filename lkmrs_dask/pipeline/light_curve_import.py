@@ -15,8 +15,9 @@ from lkmrs_dask.catalog.light_curve_build import BuiltLightCurves, build_light_c
 from lkmrs_dask.catalog.light_curve_stars import REPEATED
 from lkmrs_dask.catalog.set_aside import set_aside_path
 from lkmrs_dask.errors import InputError, UsageError
-from lkmrs_dask.pipeline.cluster import Place, open_crew
+from lkmrs_dask.pipeline.cluster import open_crew
 from lkmrs_dask.pipeline.external_places import spare_inputs, spare_results
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.readers.light_curves.reading import light_curve_files
 from lkmrs_dask.readers.light_curves.table_format import TableFormat
 from lkmrs_dask.readers.tables import open_table

@@ -31,7 +31,7 @@ from lkmrs_dask.catalog.light_curve_parts import (
 )
 from lkmrs_dask.catalog.receipts import Receipt, code_fingerprint, fingerprint, whole_file
 from lkmrs_dask.catalog.set_aside import list_set_aside
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.map_stage import draft_catalog

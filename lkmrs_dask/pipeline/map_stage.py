@@ -16,7 +16,7 @@ from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.catalog.receipts import Receipt, code_fingerprint, fingerprint
 from lkmrs_dask.catalog.sources import PartitionSource
 from lkmrs_dask.pipeline.beside import Beside, Besides
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.partitions import partition_done, size_class, written_partition
 from lkmrs_dask.pipeline.progress import Reporter

@@ -14,7 +14,8 @@ from lkmrs_dask.catalog.opening import open_catalog
 from lkmrs_dask.catalog.places import is_remote, place_of
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.matching.crossmatch import RADIUS_ARCSEC, crossmatch
-from lkmrs_dask.pipeline.cluster import Place, open_crew
+from lkmrs_dask.pipeline.cluster import open_crew
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.schema import HEALPIX_COLUMN
 
 __all__ = ["match_files"]

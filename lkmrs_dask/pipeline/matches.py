@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from lkmrs_dask.catalog.catalog import Catalog
 from lkmrs_dask.matching.crossmatch import crossmatch
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external_stage import External
 from lkmrs_dask.pipeline.identifiers import IDENTIFYING

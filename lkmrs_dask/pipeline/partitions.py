@@ -28,7 +28,7 @@ from lkmrs_dask.catalog.runs import ReadFiles, Run, read_files
 from lkmrs_dask.catalog.star_index import write_star_index
 from lkmrs_dask.catalog.survey_rows import SurveyRows, count_copies, repeats_file
 from lkmrs_dask.errors import LkmrsError
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.progress import Reporter, StageRecord
 from lkmrs_dask.pipeline.readings import (

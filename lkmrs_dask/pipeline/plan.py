@@ -24,9 +24,10 @@ from lkmrs_dask.catalog.layout import Part
 from lkmrs_dask.catalog.receipts import Receipt, fingerprint
 from lkmrs_dask.catalog.runs import RUN_ROWS
 from lkmrs_dask.errors import UsageError
-from lkmrs_dask.pipeline.cluster import WINDOW, Place
+from lkmrs_dask.pipeline.crew import WINDOW
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.job import Job
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.readings import FILES, READ, readings_of
 from lkmrs_dask.pipeline.stages import Unit
 from lkmrs_dask.pipeline.survey import Survey

@@ -24,7 +24,7 @@ from lkmrs_dask.catalog.layout import gather_sightings
 from lkmrs_dask.catalog.receipts import Receipt, code_fingerprint, fingerprint, whole_file, write_text
 from lkmrs_dask.catalog.runs import ReadFiles, Run, read_files
 from lkmrs_dask.errors import CatalogError, DamagedError, InputError
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.progress import StageRecord
 from lkmrs_dask.pipeline.stages import Done, StageResult, Unit, carry_out

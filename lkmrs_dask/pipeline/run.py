@@ -13,8 +13,9 @@ from threadpoolctl import threadpool_limits
 from lkmrs_dask.catalog.receipts import write_text
 from lkmrs_dask.errors import LkmrsError
 from lkmrs_dask.pipeline.classifier_stage import Training, check_training, forget_training
-from lkmrs_dask.pipeline.cluster import Crew, Place, open_crew
+from lkmrs_dask.pipeline.cluster import open_crew
 from lkmrs_dask.pipeline.comparisons import compare_surveys
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external_stage import External, write_external
 from lkmrs_dask.pipeline.footprints import Footprints
@@ -32,6 +33,7 @@ from lkmrs_dask.pipeline.light_products import check_hr_files
 from lkmrs_dask.pipeline.light_stages import FREQUENCIES, MAGNITUDES, write_frequencies, write_magnitudes
 from lkmrs_dask.pipeline.matches import write_matches
 from lkmrs_dask.pipeline.peculiar import find_peculiar
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.products import Results, write_products
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.readings import Reading, readings_of

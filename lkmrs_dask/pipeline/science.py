@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.footprints import Footprints
 from lkmrs_dask.pipeline.map_stage import MapWork, Summing, draft_catalog, map_catalog, sum_partitions

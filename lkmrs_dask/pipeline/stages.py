@@ -18,7 +18,7 @@ from typing import Any
 from lkmrs_dask.catalog.receipts import Receipt, WrittenFile
 from lkmrs_dask.catalog.running import give_up
 from lkmrs_dask.errors import LkmrsError, may_pass
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.memory import peak_memory_mb, release_memory, restart_peak
 from lkmrs_dask.pipeline.progress import StageRecord
 from lkmrs_dask.pipeline.survey import Survey

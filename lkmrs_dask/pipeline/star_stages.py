@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lkmrs_dask.pipeline.beside import Beside, rows_of_stars
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.footprints import Footprints
 from lkmrs_dask.pipeline.identifiers import Identifiers

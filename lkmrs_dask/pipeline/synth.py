@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lkmrs_dask.pipeline.cluster import Place, open_crew
+from lkmrs_dask.pipeline.cluster import open_crew
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import Reporter
 
 __all__ = ["FLUX_SHARE", "write_catalogs", "write_raw"]

@@ -16,8 +16,9 @@ import numpy as np
 from lkmrs_dask import __version__
 from lkmrs_dask.catalog.receipts import write_text
 from lkmrs_dask.errors import UsageError
-from lkmrs_dask.pipeline.cluster import Place, open_crew
+from lkmrs_dask.pipeline.cluster import open_crew
 from lkmrs_dask.pipeline.inputs import expand
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.products import classifier_tables as tables
 from lkmrs_dask.variability.assessment import Judged, assess_real, assess_synthetic, thresholds

@@ -9,7 +9,7 @@ import pyarrow as pa
 from lkmrs_dask.catalog.receipts import Receipt
 from lkmrs_dask.pipeline.beside import Beside, rows_of_stars
 from lkmrs_dask.pipeline.classifier_stage import Training, forget_training, write_training
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.job import Job
 from lkmrs_dask.pipeline.light_curve_stage import LIGHT_CURVES

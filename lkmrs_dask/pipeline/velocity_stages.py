@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lkmrs_dask.catalog.catalog import Catalog
 from lkmrs_dask.errors import UsageError
 from lkmrs_dask.pipeline.beside import Beside, rows_of_stars
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external_stage import External
 from lkmrs_dask.pipeline.map_stage import MapWork, always, draft_catalog, map_catalog

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from lkmrs_dask.pipeline.beside import Beside, rows_of_stars
-from lkmrs_dask.pipeline.cluster import Crew
+from lkmrs_dask.pipeline.crew import Crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.external_stage import External
 from lkmrs_dask.pipeline.map_stage import Summing, draft_catalog, sum_partitions

@@ -18,8 +18,8 @@ from small_raw import lkmrs
 import lkmrs_dask as lk
 from lkmrs_dask.catalog.receipts import Receipt
 from lkmrs_dask.errors import CatalogError, LkmrsError, UsageError
-from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.draft import Draft
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.survey import Survey
 
 

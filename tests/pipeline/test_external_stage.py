@@ -17,8 +17,8 @@ import lkmrs_dask as lk
 from lkmrs_dask.errors import LkmrsError, UsageError
 from lkmrs_dask.pipeline.add import add_files, repair
 from lkmrs_dask.pipeline.check import verify_survey
-from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.job import Job, read_job
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.run import run_job
 from lkmrs_dask.pipeline.survey import Survey

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from no_figures import leave_out_figures
 
 from lkmrs_dask.pipeline.add import add_files
-from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.job import InputSpec, Job, Settings
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.run import run_job
 from lkmrs_dask.pipeline.survey import CATALOGS, Survey

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from lkmrs_dask.pipeline.cluster import Place, open_crew
+from lkmrs_dask.pipeline.cluster import open_crew
 from lkmrs_dask.pipeline.interrupts import heed_interrupts
+from lkmrs_dask.pipeline.place import Place
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,8 @@ from lkmrs_dask.catalog.hats import partition_path
 from lkmrs_dask.errors import CatalogError, UsageError
 from lkmrs_dask.pipeline.add import add_files, repair
 from lkmrs_dask.pipeline.check import verify_survey
-from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.job import SECTIONS, Job, read_job
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.run import run_job
 from lkmrs_dask.pipeline.survey import Survey

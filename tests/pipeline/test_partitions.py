@@ -18,8 +18,8 @@ from small_raw import lkmrs
 import lkmrs_dask as lk
 from lkmrs_dask.errors import LkmrsError
 from lkmrs_dask.pipeline.add import add_files
-from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.job import InputSpec, Job, Settings
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.run import run_job
 from lkmrs_dask.pipeline.survey import Survey

@@ -15,8 +15,8 @@ from astropy.table import Table
 from no_figures import leave_out_figures
 
 import lkmrs_dask as lk
-from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.job import Job, read_job
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.run import run_job
 from lkmrs_dask.stars.kinematics import galactocentric_velocity

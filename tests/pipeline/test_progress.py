@@ -12,9 +12,9 @@ import small_raw
 from no_figures import leave_out_figures
 
 from lkmrs_dask.pipeline import progress
-from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.job import InputSpec, Job, Settings
 from lkmrs_dask.pipeline.memory import peak_memory_mb, restart_peak
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import Reporter, StageRecord
 from lkmrs_dask.pipeline.run import run_job
 

@@ -12,9 +12,10 @@ from survey_runs import Tables, table_of
 
 from lkmrs_dask.catalog.receipts import Receipt
 from lkmrs_dask.errors import DamagedError, InputError
-from lkmrs_dask.pipeline.cluster import Place, open_crew
+from lkmrs_dask.pipeline.cluster import open_crew
 from lkmrs_dask.pipeline.draft import Draft
 from lkmrs_dask.pipeline.job import InputSpec, Settings
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import StageRecord
 from lkmrs_dask.pipeline.readings import (
     FILES,

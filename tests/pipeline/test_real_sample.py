@@ -131,7 +131,7 @@ def test_products_are_there(survey: Path) -> None:
 
 
 def test_processes_give_the_same_catalogues(shared: Path, survey: Path, tmp_path: Path) -> None:
-    from lkmrs_dask.pipeline.cluster import Place
+    from lkmrs_dask.pipeline.place import Place
 
     job = read_job(JOB, raw=shared / "data")
     run_job(job, tmp_path / "again", Place(workers=2), Reporter(quiet=True))

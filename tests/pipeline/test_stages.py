@@ -14,7 +14,9 @@ import pytest
 
 from lkmrs_dask.catalog.receipts import Receipt
 from lkmrs_dask.errors import CatalogError, InputError, LkmrsError
-from lkmrs_dask.pipeline.cluster import Crew, Place, open_crew
+from lkmrs_dask.pipeline.cluster import open_crew
+from lkmrs_dask.pipeline.crew import Crew
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import StageRecord
 from lkmrs_dask.pipeline.stages import TRIES, Done, Failure, StageResult, Unit, carry_out
 from lkmrs_dask.pipeline.survey import Survey

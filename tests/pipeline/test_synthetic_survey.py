@@ -12,8 +12,8 @@ import pytest
 
 import lkmrs_dask as lk
 from lkmrs_dask.catalog.verify import verify_catalog
-from lkmrs_dask.pipeline.cluster import Place
 from lkmrs_dask.pipeline.job import read_job
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.run import run_job
 from lkmrs_dask.synthetic.job import write_job

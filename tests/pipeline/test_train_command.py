@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lkmrs_dask.errors import UsageError
-from lkmrs_dask.pipeline.cluster import Place
+from lkmrs_dask.pipeline.place import Place
 from lkmrs_dask.pipeline.progress import Reporter
 from lkmrs_dask.pipeline.train import TrainSettings, read_labelled, train_files
 from lkmrs_dask.variability.classifier import ClassifierSettings
